@@ -1,0 +1,40 @@
+"""What can go wrong in the engine, and whose fault it is.
+
+    EngineError
+    ├── Refused            the transmission's fault: denied, with a bounded reason
+    ├── PathSyntaxError    a field path that is outside our subset of JSONPath
+    ├── ConsentError       a consent decision that cannot be recorded as asked
+    └── StorageError       the disk's fault: nothing leaves until it is mended
+
+No message of these errors holds a payload value: they end up in logs.
+"""
+
+from .model import Reason
+
+
+class EngineError(Exception):
+    """Base of all errors that the engine raises on purpose."""
+
+
+class Refused(EngineError):
+    """A transmission that cannot be let through, found while reading or checking it.
+
+    `reason` is the bounded label; the message says what was wrong without any value of it.
+    """
+
+    def __init__(self, reason: Reason, what: str) -> None:
+        """Keep the label beside the sentence."""
+        super().__init__(what)
+        self.reason = reason
+
+
+class PathSyntaxError(EngineError):
+    """A field path outside the supported subset of RFC 9535."""
+
+
+class ConsentError(EngineError):
+    """A consent decision about something that does not exist or may not be decided so."""
+
+
+class StorageError(EngineError):
+    """The database cannot be read or written; whatever needed it does not leave."""

@@ -1,0 +1,471 @@
+"""The nouns of the firewall: frozen values that every other module passes along.
+
+Three groups, from the outside in:
+
+* what a household states: `Appliance`, `Recipient`, `Endpoint`, `Consent`, together a `Policy`;
+* what an appliance does: `Transmission`, read into a payload tree of `Field`s;
+* what is decided about it: `Verdict` with a `Reason` and an `Obligation` per field.
+
+The payload tree is made of plain `dict`, `list`, `str`, `bool` and `None`, because decoders produce
+these fastest, plus three small types that keep what plain ones lose: `Number` (a number's own
+spelling), `Text` (a form value's own escaping) and `Embedded` (a tree inside a string).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha256
+from typing import NamedTuple, override
+from urllib.parse import urlsplit
+
+
+class Outcome(StrEnum):
+    """What becomes of a transmission."""
+
+    PERMIT = "permit"
+    REDACT = "redact"
+    DENY = "deny"
+
+
+class Reason(StrEnum):
+    """Why: a bounded label, safe for counters, events and logs. Sentences are in `policy.py`."""
+
+    ALL_CONSENTED = "all_consented"
+    SOME_WITHHELD = "some_withheld"
+    NOTHING_CONSENTED = "nothing_consented"
+    NOTHING_RELEASED = "nothing_released"
+    DENY_ALL_MODE = "deny_all_mode"
+    UNKNOWN_APPLIANCE = "unknown_appliance"
+    AMBIGUOUS_APPLIANCE = "ambiguous_appliance"
+    UNCLAIMED_ENDPOINT = "unclaimed_endpoint"
+    TOO_MANY_DATA_POINTS = "too_many_data_points"
+    SEGMENT_WITHHELD = "segment_withheld"
+    SIGNED_OVER_WITHHELD = "signed_over_withheld"
+    POLICY_NOT_LOADED = "policy_not_loaded"
+    POLICY_CHANGED = "policy_changed"
+    UNREADABLE = "unreadable"
+    UNKNOWN_ENCODING = "unknown_encoding"
+    DUPLICATE_KEY = "duplicate_key"
+    TRAILING_BYTES = "trailing_bytes"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    TOO_SLOW = "too_slow"
+    BOMB = "bomb"
+    PATH_CONFLICT = "path_conflict"
+    BAD_REQUEST = "bad_request"
+    PROTOCOL_NOT_ALLOWED = "protocol_not_allowed"
+    EGRESS_CHECK_FAILED = "egress_check_failed"
+    IDENTITY_FOUND = "identity_found"
+    WITHHELD_VALUE_FOUND = "withheld_value_found"
+    UPSTREAM_ADDRESS_REFUSED = "upstream_address_refused"
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"
+    STORAGE_FAILED = "storage_failed"
+    INTERNAL_ERROR = "internal_error"
+
+
+class Purpose(StrEnum):
+    """What a recipient says it wants the data for. Another purpose is another recipient."""
+
+    SERVICE = "service"
+    FUNCTION = "function"
+    ANALYTICS = "analytics"
+    MARKETING = "marketing"
+
+
+class Level(StrEnum):
+    """How much of a data point a consent gives."""
+
+    EXACT = "exact"
+    COARSE = "coarse"
+
+
+class ConsentState(StrEnum):
+    """The states of a consent record, after ISO/IEC TS 27560."""
+
+    REQUESTED = "requested"
+    GIVEN = "given"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class Action(StrEnum):
+    """What redaction does with one field."""
+
+    RELEASE = "release"
+    COARSEN = "coarsen"
+    NEUTRALISE = "neutralise"
+    DROP = "drop"
+
+
+class Category(StrEnum):
+    """What kind of thing a data point tells, as far as its name and shape give it away."""
+
+    READING = "reading"
+    SETTING = "setting"
+    TIME = "time"
+    TEXT = "text"
+    IDENTIFIER = "identifier"
+    CREDENTIAL = "credential"
+    MEDIA = "media"
+    HEALTH = "health"
+    PRESENCE = "presence"
+    LOCATION = "location"
+    CHILDREN = "children"
+    SAFETY = "safety"
+    REQUEST = "request"
+
+
+class Remainder(StrEnum):
+    """What happens to a message of which only a part is consented."""
+
+    REDACT = "redact"
+    DENY = "deny"
+
+
+class Answer(StrEnum):
+    """What an appliance hears when its transmission was denied."""
+
+    CALM = "calm"
+    REFUSE = "refuse"
+
+
+class Kind(StrEnum):
+    """The type of a leaf. A consent is given for the kinds seen when it was given."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    NULL = "null"
+    EMPTY = "empty"
+
+
+class Number(str):
+    """A number in its own spelling, so that `1.10` stays `1.10` and big integers stay whole."""
+
+    __slots__ = ()
+
+
+class Text(str):
+    """A string that arrived escaped (form, query); `spelling` is how it stood there."""
+
+    __slots__ = ("spelling",)
+    spelling: str
+
+    @classmethod
+    def spelled(cls, value: str, spelling: str) -> Text:
+        """Make one from the decoded value and its own spelling."""
+        text = cls(value)
+        text.spelling = spelling
+        return text
+
+
+@dataclass(slots=True)
+class Embedded:
+    """A tree inside a string: JSON in a string, or base64 of JSON.
+
+    `encoding` is `json`, `base64` or `base64url`; `raw` is the string as it stood.
+    """
+
+    encoding: str
+    raw: str
+    tree: Tree
+
+
+type Tree = dict[str, Tree] | list[Tree] | Embedded | str | bool | None
+type Leaf = dict[str, Tree] | list[Tree] | str | bool | None
+
+
+class Field(NamedTuple):
+    """Which item of a message: its path and the siblings that give it its meaning.
+
+    `path` is our subset of RFC 9535 on the message's tree, arrays and data-like names collapsed:
+    `$.body.doors[*].open`, `$.query.tempf`, `$.header['user-agent']`, `$.path[2]`.
+    `siblings` are `name=value` pairs from the outside in, e.g. `("type=1",)`; the single word
+    `("name",)` means the data-like member name itself.
+    """
+
+    path: str
+    siblings: tuple[str, ...] = ()
+
+    @override
+    def __str__(self) -> str:
+        """Return the path with its siblings, for people."""
+        return f"{self.path} ({', '.join(self.siblings)})" if self.siblings else self.path
+
+
+REQUEST_FIELD = Field("$.request")
+"""That the appliance calls this endpoint at all: what remains when everything else is withheld."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a transmission came from, as the gate saw it. An address alone can be spoofed."""
+
+    address: str
+    mac: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transmission:
+    """One HTTP request, read whole. `target` is path and query as sent, without any token.
+
+    `host` is the vendor's host the request is meant for, lower-case and without a port, or None
+    where only the appliance's own base URL can tell. Header names keep their spelling and order.
+    """
+
+    gate: str
+    source: Source
+    method: str
+    host: str | None
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a recipient receives: `METHOD scheme://host[:port]/prefix`. Method `*` is any."""
+
+    host: str
+    prefix: str = "/"
+    method: str = "*"
+    scheme: str = "https"
+    port: int | None = None
+
+    def claims(self, method: str, host: str, path: str) -> bool:
+        """Tell whether a request belongs here; a prefix ends at a segment's border."""
+        if self.host != host or self.method not in ("*", method):
+            return False
+        prefix = self.prefix.rstrip("/")
+        return path == prefix or path.startswith(prefix + "/")
+
+    @property
+    def origin(self) -> str:
+        """Return `scheme://host[:port]` for the connection upstream."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
+
+    @classmethod
+    def parse(cls, line: str) -> Endpoint:
+        """Read the one-line form `[METHOD ]http[s]://host[:port][/prefix]`; raises `ValueError`."""
+        method, _, url = line.strip().rpartition(" ")
+        parts = urlsplit(url.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("an endpoint is a method and a URL with http or https")
+        if parts.query or parts.fragment or parts.username or parts.password:
+            raise ValueError("an endpoint has no query, fragment or credentials")
+        method = method.strip().upper() or "*"
+        if method != "*" and not (method.isascii() and method.isalpha()):
+            raise ValueError("an endpoint starts with an HTTP method or *")
+        prefix = parts.path or "/"
+        if "//" in prefix or "%" in prefix or any(one in (".", "..") for one in prefix.split("/")):
+            raise ValueError("an endpoint's path is plain: no escapes, dot or empty segments")
+        return cls(
+            host=parts.hostname.rstrip(".").encode("idna").decode(),
+            prefix=prefix,
+            method=method,
+            scheme=parts.scheme,
+            port=parts.port,
+        )
+
+    @override
+    def __str__(self) -> str:
+        """Return the one-line form in which households state it."""
+        return f"{self.method} {self.origin}{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appliance:
+    """A thing at home that reports. Recognised by address, MAC or token; all that are set agree.
+
+    `base_url` is the cloud meant by an appliance that calls the gate by its own address; `promoted`
+    are the ids of data points the household picked to have entities.
+    """
+
+    id: str
+    name: str
+    addresses: frozenset[str] = frozenset()
+    macs: frozenset[str] = frozenset()
+    token: str | None = None
+    base_url: str | None = None
+    remainder: Remainder = Remainder.REDACT
+    answer: Answer = Answer.CALM
+    promoted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """An organisation receiving for one purpose.
+
+    `functional` are field paths of identifiers its cloud needs to accept anything; they ride along
+    with consented data and never alone. `neutral` are paths whose withheld value is replaced by a
+    constant instead of being dropped. `allow_private` permits an upstream on the home network.
+    """
+
+    id: str
+    organisation: str
+    purpose: Purpose
+    endpoints: tuple[Endpoint, ...]
+    benefit: str = ""
+    if_refused: str = ""
+    functional: frozenset[str] = frozenset()
+    neutral: frozenset[str] = frozenset()
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPoint:
+    """One item an appliance reports at one endpoint template (`POST host/path/*`).
+
+    `recipients` are the ids of those that claim the endpoint. `name` is for people; `unit` and
+    `quantity` are set where they could be recognised. It never holds a value.
+    """
+
+    id: str
+    appliance_id: str
+    template: str
+    field: Field
+    name: str
+    kinds: frozenset[Kind]
+    category: Category
+    recipients: tuple[str, ...]
+    unit: str | None = None
+    quantity: str | None = None
+    first_seen: float = 0.0
+
+
+def data_point_id(appliance_id: str, template: str, item: Field) -> str:
+    """Return the stable id of a data point: 16 hex digits over everything that identifies it."""
+    text = "\x1f".join((appliance_id, template, item.path, *item.siblings))
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """The household's newest decision for a data point and a recipient."""
+
+    appliance_id: str
+    data_point_id: str
+    recipient_id: str
+    state: ConsentState
+    level: Level = Level.EXACT
+    kinds: frozenset[Kind] = frozenset()
+    decided_at: float = 0.0
+
+    @property
+    def in_force(self) -> bool:
+        """Tell whether data may pass under it."""
+        return self.state is ConsentState.GIVEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligation:
+    """What redaction must do with one field; `unit` guides the size of a coarse value's bucket."""
+
+    action: Action
+    kinds: frozenset[Kind] = frozenset()
+    category: Category = Category.TEXT
+    unit: str | None = None
+
+
+RELEASE = Obligation(action=Action.RELEASE)
+DROP = Obligation(action=Action.DROP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The decision about one transmission. A field without an obligation is dropped."""
+
+    outcome: Outcome
+    reason: Reason
+    appliance: Appliance | None = None
+    recipients: tuple[Recipient, ...] = ()
+    obligations: Mapping[Field, Obligation] = field(default_factory=dict[Field, Obligation])
+    policy_version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingRequest:
+    """What may leave: checked, encoded, and complete. Nothing is added to it on the way out."""
+
+    method: str
+    origin: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The appliance's own last value of a promoted data point. Stays in the house."""
+
+    data_point_id: str
+    value: str | float | bool | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """Event: a transmission was decided. Names, labels and counts; never values."""
+
+    at: float
+    gate: str
+    outcome: Outcome
+    reason: Reason
+    appliance_id: str | None
+    recipient_ids: tuple[str, ...]
+    released: tuple[str, ...] = ()
+    withheld: int = 0
+    readings: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovered:
+    """Event: data points seen for the first time. They are off."""
+
+    appliance_id: str
+    data_points: tuple[DataPoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unclaimed:
+    """Event: an appliance called an endpoint that no recipient claims. Nothing was sent."""
+
+    appliance_id: str
+    host: str
+    method: str
+    count: int
+
+
+class Protection(StrEnum):
+    """What is true of an appliance now, as observed."""
+
+    PROTECTED = "protected"
+    NOT_SEEN = "not_seen"
+    GATE_DOWN = "gate_down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplianceStatus:
+    """What was observed of an appliance since the journal began; times in seconds since 1970."""
+
+    protection: Protection
+    permitted: int = 0
+    redacted: int = 0
+    denied: int = 0
+    last_seen: float | None = None
+    last_disclosure: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateChanged:
+    """Event: the gate opened or closed."""
+
+    gate: str
+    is_open: bool
+
+
+type Event = GateChanged | Decided | Discovered | Unclaimed
