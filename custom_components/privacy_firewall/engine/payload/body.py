@@ -1,0 +1,156 @@
+"""A message body: which format it is in, read and written.
+
+The declared content type is believed only if the bytes agree; a body that is not declared, or
+declared as something general, is looked at. What no codec can read is denied.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import re
+from typing import Any
+
+from ..errors import Refused
+from ..model import Reason, Tree
+from . import compression, embedded, form, json_text, lines
+
+_JSON_TYPE = re.compile(r"application/json|text/json|application/[a-z.-]{1,40}\+json")
+_TYPE = re.compile(
+    r"\s*([\w.+*/-]+)\s*(?:;\s*charset\s*=\s*\"?([\w-]+)\"?\s*)?;?\s*", re.IGNORECASE
+)
+_FORM = re.compile(rb"[!-%'-~]+=[!-~]*")
+_NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+_FORM_TYPE = "application/x-www-form-urlencoded"
+_GENERAL_TYPES = ("", "application/octet-stream", "text/plain", "binary/octet-stream", "*/*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A codec: bytes to tree, tree to bytes, and the second parser for what leaves."""
+
+    name: str
+    content_type: str
+    decode: Callable[[bytes], Tree]
+    encode: Callable[..., bytes]
+    plain: Callable[[bytes], Any]
+    escapes: bool = False
+
+
+JSON = Format(
+    name="json",
+    content_type="application/json",
+    decode=json_text.decode,
+    encode=json_text.encode,
+    plain=json_text.plain,
+    escapes=True,
+)
+NDJSON = Format(
+    name="ndjson",
+    content_type="application/x-ndjson",
+    decode=json_text.decode_lines,
+    encode=json_text.encode_lines,
+    plain=json_text.plain_lines,
+    escapes=True,
+)
+FORM = Format(
+    name="form",
+    content_type=_FORM_TYPE,
+    decode=form.decode,
+    encode=form.encode,
+    plain=form.plain,
+)
+LINES = Format(
+    name="text",
+    content_type="text/plain",
+    decode=lines.decode,
+    encode=lines.encode,
+    plain=lines.plain,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A body that was read: its format, its content coding and its tree."""
+
+    format: Format
+    coding: str
+    tree: Tree
+    escaped: bool = False
+
+
+def decode(data: bytes, content_type: str, coding: str) -> Body | None:
+    """Read a body, or return None where there is none.
+
+    `content_type` and `coding` are the header values as sent (empty where absent). Raises
+    `Refused` with what could not be read.
+    """
+    coding = coding.strip().lower()
+    if not data:
+        return None
+    plain = compression.decompress(data, coding)
+    if not plain:
+        raise Refused(Reason.UNREADABLE, "a compressed body of nothing")
+    fmt, tree = _read(plain, content_type)
+    return Body(
+        format=fmt,
+        coding=coding,
+        tree=embedded.open_all(tree),
+        escaped=fmt.escapes and json_text.escapes_non_ascii(plain),
+    )
+
+
+def known_type(content_type: str) -> str | None:
+    """Return the media type where the header says nothing but a type we read and a charset."""
+    match = _TYPE.fullmatch(content_type)
+    if match is None:
+        return None
+    media, charset = match[1].lower(), (match[2] or "utf-8").lower()
+    if charset not in ("utf-8", "us-ascii", "ascii"):
+        return None
+    if media in _NDJSON_TYPES or media in (_FORM_TYPE, "text/plain") or _JSON_TYPE.fullmatch(media):
+        return media
+    return None
+
+
+def _read(data: bytes, content_type: str) -> tuple[Format, Tree]:
+    match = _TYPE.match(content_type)
+    media = match[1].lower() if match else ""
+    charset = (match[2] or "").lower() if match else ""
+    if charset not in ("", "utf-8", "us-ascii", "ascii") and not data.isascii():
+        raise Refused(Reason.UNREADABLE, "a character set other than UTF-8")
+    first = data.lstrip(b" \t\r\n")[:1]
+    if media in _NDJSON_TYPES:
+        return NDJSON, NDJSON.decode(data)
+    if _JSON_TYPE.fullmatch(media):
+        return JSON, JSON.decode(data)
+    if media == _FORM_TYPE:
+        # Small HTTP clients (curl -d among them) call any body a form.
+        if first in (b"{", b"["):
+            return _json_or_lines(data)
+        return FORM, FORM.decode(data)
+    if media in _GENERAL_TYPES or not match:
+        if first in (b"{", b"["):
+            return _json_or_lines(data)
+        if _FORM.fullmatch(data.rstrip(b"\r\n")):
+            return FORM, FORM.decode(data)
+        return LINES, LINES.decode(data)
+    raise Refused(Reason.UNREADABLE, "a content type that cannot be read here")
+
+
+def _json_or_lines(data: bytes) -> tuple[Format, Tree]:
+    try:
+        return JSON, JSON.decode(data)
+    except Refused as err:
+        if err.reason is not Reason.TRAILING_BYTES:
+            raise
+        return NDJSON, NDJSON.decode(data)
+
+
+def encode(body: Body, tree: Tree) -> bytes:
+    """Write a changed tree in the body's own format and coding."""
+    options = {"ascii_only": True} if body.escaped else {}
+    return compression.compress(body.format.encode(tree, **options), body.coding)
+
+
+def plain(body: Body, data: bytes) -> Any:
+    """Read an encoded body with the second parser."""
+    return body.format.plain(compression.decompress(data, body.coding))
