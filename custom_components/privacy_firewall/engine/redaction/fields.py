@@ -1,0 +1,220 @@
+"""The fields of a message: found in one walk, and rebuilt from what may leave in a second.
+
+Both walks go the same way, so the n-th field found is the n-th that `rebuild` asks about. What is
+not released is not emptied but absent: the new tree is made of released fields alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from functools import lru_cache
+import re
+from typing import Any, NamedTuple
+
+from ..errors import Refused
+from ..model import Embedded, Field, Leaf, Reason, Text, Tree
+from ..payload.embedded import close
+from .identifiers import looks_like_data
+from .paths import write_name
+
+DISCRIMINATORS = ("type", "key", "code", "event", "metric")
+"""Members that tell what their siblings mean; their value becomes part of the data point's name."""
+MAX_FIELDS = 100_000
+"""Leaves of one message. The largest payload in our corpus has 31,000."""
+_MEANING = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,39}|-?[0-9]{1,4}")
+
+
+class Found(NamedTuple):
+    """One leaf: which field it is, its place with names as sent, and its value."""
+
+    field: Field
+    literal: str
+    value: Leaf
+
+
+class Missing(Enum):
+    """The mark for *not released*."""
+
+    MISSING = "missing"
+
+
+MISSING = Missing.MISSING
+type Replacement = Leaf | Missing
+
+
+@lru_cache(maxsize=16384)
+def _segment(name: str) -> tuple[str, bool]:
+    return write_name(name), looks_like_data(name)
+
+
+def _meanings(node: dict[str, Tree]) -> dict[str, str]:
+    """Return the discriminators of an object and what they say, `*` where that looks like data."""
+    found: dict[str, str] = {}
+    for name in DISCRIMINATORS:
+        if name in node:
+            value = node[name]
+            if isinstance(value, str):
+                usable = _MEANING.fullmatch(value) and not looks_like_data(value)
+                found[name] = str(value) if usable else "*"
+    return found
+
+
+def walk(tree: dict[str, Tree]) -> list[Found]:
+    """Return every leaf of a message in document order; raises `Refused` where there are too many.
+
+    `tree` has the parts of a message (`path`, `query`, `header`, `cookie`, `body`) as members.
+    """
+    found: list[Found] = []
+    for part, child in tree.items():
+        if part == "path":
+            for index, value in _members(child).items():
+                place = f"$.path[{index}]"
+                found.append(Found(Field(place), place, _leaf(value)))
+        elif part in ("header", "cookie"):
+            _walk_names(child, f"$.{part}", f"$.{part}", (), found, meanings={})
+        else:
+            _walk(child, f"$.{part}", f"$.{part}", (), found)
+    return found
+
+
+def _members(node: Tree) -> dict[str, Tree]:
+    return node if isinstance(node, dict) else {}
+
+
+def _leaf(node: Tree) -> Leaf:
+    return node.raw if isinstance(node, Embedded) else node
+
+
+def _walk(
+    node: Tree, path: str, literal: str, siblings: tuple[str, ...], found: list[Found]
+) -> None:
+    while isinstance(node, Embedded):
+        node = node.tree
+    if isinstance(node, dict) and node:
+        _walk_names(node, path, literal, siblings, found, meanings=_meanings(node))
+    elif isinstance(node, list) and node:
+        for child in node:
+            _walk(child, f"{path}[*]", f"{literal}[*]", siblings, found)
+    else:
+        if len(found) >= MAX_FIELDS:
+            raise Refused(Reason.TOO_LARGE, "the message has too many fields")
+        found.append(Found(Field(path, siblings), literal, node))
+
+
+def _walk_names(
+    node: Tree,
+    path: str,
+    literal: str,
+    siblings: tuple[str, ...],
+    found: list[Found],
+    *,
+    meanings: dict[str, str],
+) -> None:
+    inner = (*siblings, *(f"{name}={value}" for name, value in meanings.items()))
+    for name, child in _members(node).items():
+        segment, is_data = _segment(str(name))
+        around = siblings if name in meanings else inner
+        if is_data:
+            found.append(Found(Field(f"{path}.*", (*around, "name")), f"{literal}{segment}~", name))
+            _walk(child, f"{path}.*", literal + segment, around, found)
+        else:
+            _walk(child, path + segment, literal + segment, around, found)
+
+
+class Rebuilt(NamedTuple):
+    """A new tree, and the (place, value) of every leaf in it, names that are data included."""
+
+    tree: dict[str, Tree]
+    leaves: list[tuple[str, Leaf]]
+
+
+def rebuild(tree: dict[str, Tree], replacements: Sequence[Replacement]) -> Rebuilt:
+    """Build a message from the replacements, one per field that `walk` found, in its order.
+
+    An object keeps its discriminators when anything else of it is released: they belong to the
+    data point's identity. A data-like name that is withheld becomes `_1`, `_2`, ...
+    """
+    turn = iter(replacements)
+    leaves: list[tuple[str, Leaf]] = []
+    new: dict[str, Tree] = {}
+    for part, child in tree.items():
+        built: Any
+        if part == "path":
+            built = {}
+            for index in _members(child):
+                value = next(turn)
+                if value is not MISSING:
+                    built[index] = value
+                    leaves.append((f"$.path[{index}]", value))
+        elif part in ("header", "cookie"):
+            built = _rebuild_names(child, f"$.{part}", turn, leaves, meanings={})
+        else:
+            built = _rebuild(child, f"$.{part}", turn, leaves)
+        if built is MISSING:
+            built = _nothing(child)
+        new[part] = built
+    return Rebuilt(new, leaves)
+
+
+def _nothing(node: Tree) -> Tree:
+    """Return what remains of a part of which nothing is released: its empty container."""
+    if isinstance(node, Embedded):
+        return _nothing(node.tree)
+    return {} if isinstance(node, dict) else [] if isinstance(node, list) else None
+
+
+def _rebuild(
+    node: Tree, literal: str, turn: Iterator[Replacement], leaves: list[tuple[str, Leaf]]
+) -> Tree | Missing:
+    if isinstance(node, Embedded):
+        inner = _rebuild(node.tree, literal, turn, leaves)
+        return inner if isinstance(inner, Missing) else close(node, inner)
+    if isinstance(node, dict) and node:
+        return _rebuild_names(node, literal, turn, leaves, meanings=_meanings(node))
+    if isinstance(node, list) and node:
+        children = [_rebuild(child, f"{literal}[*]", turn, leaves) for child in node]
+        kept = [child for child in children if not isinstance(child, Missing)]
+        return kept or MISSING
+    value = next(turn)
+    if not isinstance(value, Missing):
+        leaves.append((literal, value))
+    return value
+
+
+def _rebuild_names(
+    node: Tree,
+    literal: str,
+    turn: Iterator[Replacement],
+    leaves: list[tuple[str, Leaf]],
+    *,
+    meanings: dict[str, str],
+) -> Tree | Missing:
+    built: dict[str, Tree] = {}
+    meant: list[tuple[str, Leaf]] = []
+    kept_any = False
+    ordinal = 1
+    members = _members(node)
+    for name, child in members.items():
+        segment, is_data = _segment(str(name))
+        new_name = name
+        released_name = is_data and next(turn) is not MISSING
+        if is_data and not released_name:
+            # Only what is kept is counted: a gap in the numbers would tell of what was withheld.
+            while f"_{ordinal}" in members:
+                ordinal += 1
+            new_name = Text.spelled(f"_{ordinal}", f"_{ordinal}")
+            segment = write_name(new_name)
+        kept = _rebuild(child, literal + segment, turn, leaves)
+        if not isinstance(kept, Missing):
+            built[new_name] = kept
+            kept_any = True
+            if released_name:
+                leaves.append((f"{literal}{segment}~", name))
+            elif is_data:
+                ordinal += 1
+        elif meanings.get(name, "*") != "*":
+            built[name] = child
+            meant.append((literal + segment, _leaf(child)))
+    if not kept_any:
+        return MISSING
+    leaves.extend(meant)
+    return built
