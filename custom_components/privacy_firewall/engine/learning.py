@@ -1,0 +1,349 @@
+"""What was seen: data points, what they seem to mean, and which of them are worth an entity.
+
+A guess made from names, types and shapes alone; consent never depends on it, except that what
+seems sensitive gets less (no sensor, no neutral value).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+import re
+
+from .errors import Refused
+from .model import (
+    REQUEST_FIELD,
+    Category,
+    DataPoint,
+    Field,
+    Kind,
+    Leaf,
+    Number,
+    Reading,
+    Reason,
+    data_point_id,
+)
+from .redaction import identifiers, paths
+from .redaction.fields import DISCRIMINATORS, Found
+from .redaction.transforms import kind_of
+
+MAX_DATA_POINTS = 2_000
+"""Data points kept apart per appliance; a message that brings more is denied."""
+MAX_PROMOTED_PER_RECIPIENT = 12
+"""Switches that appear by themselves per appliance and recipient."""
+MAX_ENTITIES = 32
+"""Entities of data points per appliance; with those about itself they stay below 40."""
+MAX_NAME = 80
+"""Characters of a data point's name."""
+
+_GENERIC = frozenset(
+    """
+    value values data payload body state status attributes properties components main
+    reported current query header raw localized
+    """.split()
+)
+_META = frozenset(
+    """
+    timestamp unit units version timezone format schema firmware model protocol name id
+    supported available disabled dateutc freq stationtype host agent
+    """.split()
+)
+_CATEGORY_WORDS: tuple[tuple[Category, frozenset[str]], ...] = tuple(
+    (category, frozenset(marks.split()))
+    for category, marks in (
+        (Category.CHILDREN, "child children kid kids baby toddler parental"),
+        (
+            Category.MEDIA,
+            "image picture photo video snapshot audio voice recording face thumbnail",
+        ),
+        (Category.SAFETY, "alarm smoke leak gas co flood sos panic emergency"),
+        (
+            Category.HEALTH,
+            "brushing brush heart pulse sleep snoring weight fat bmi glucose breathing steps",
+        ),
+        (
+            Category.PRESENCE,
+            "presence occupancy motion person people home away sabbath vacation",
+        ),
+        (
+            Category.LOCATION,
+            "latitude longitude lat lon lng gps geo address city country room location zip",
+        ),
+        (Category.TIME, "timestamp time date dateutc at ts epoch since until"),
+        (
+            Category.SETTING,
+            "mode setpoint target setting preset enabled config program schedule",
+        ),
+    )
+)
+_SENSITIVE = frozenset({Category.HEALTH, Category.PRESENCE, Category.LOCATION, Category.CHILDREN})
+_NO_SENSOR = frozenset({Category.IDENTIFIER, Category.CREDENTIAL, Category.MEDIA, Category.REQUEST})
+
+# (words in the name, suffix of the name) -> (quantity, unit); the first match counts.
+_QUANTITIES: tuple[tuple[re.Pattern[str], str, str | None], ...] = tuple(
+    (re.compile(pattern), quantity, unit)
+    for pattern, quantity, unit in (
+        (r"\b(?:temp\w*f|tempf|tempinf|temp\d*f|dewpt\w*f)\b", "temperature", "°F"),
+        (r"\btemp(?:erature)?\b.*\bf\b|\bdewptf\b|\bfahrenheit\b", "temperature", "°F"),
+        (r"\btemp(?:erature)?\b.*\bk\b|\bkelvin\b", "temperature", "K"),
+        (r"\btemp(?:erature)?\b|\bcelsius\b|\btempc\b", "temperature", "°C"),
+        (r"\bhumidity(?:in|\d+)?\b|\bhumidity\b", "humidity", "%"),
+        (r"\bbattery\b|\bbatt\b", "battery", "%"),
+        (r"\bkwh\b", "energy", "kWh"),
+        (r"\bwh\b|\benergy\b", "energy", "Wh"),
+        (r"\bwatts?\b|\bpower\b", "power", "W"),
+        (r"\bvolt(?:s|age)?\b", "voltage", "V"),
+        (r"\bamps?\b|\bcurrent\b", "current", "A"),
+        (r"\bbarom\w*\b", "pressure", "inHg"),
+        (r"\bpressure\b|\bhpa\b", "pressure", "hPa"),
+        (r"\brssi\b|\bsignal\b", "signal_strength", "dBm"),
+        (r"\bco2\b", "carbon_dioxide", "ppm"),
+        (r"\blux\b|\billuminance\b", "illuminance", "lx"),
+        (r"\bseconds?\b|\bsec\b|\bduration\b|\belapsed\b", "duration", "s"),
+        (r"\bminutes?\b", "duration", "min"),
+        (r"\bweight\b", "weight", "kg"),
+        (
+            r"\b(?:door|contact|lid|window)\b.*\b(?:open|closed|contact|state)\b|\bcontact\b",
+            "opening",
+            None,
+        ),
+    )
+)
+
+
+def describe(item: Field, value: Leaf) -> tuple[str, Category, str | None, str | None]:
+    """Guess name, category, unit and quantity of a data point from its path and one value."""
+    name = name_of(item)
+    category = _category(item, value)
+    if category in (Category.TIME, Category.TEXT, *_NO_SENSOR):
+        return name, category, None, None
+    text = " ".join(word for part in _names(item) for word in identifiers.words(part))
+    # Joined spellings too: weather stations write `tempinf` and `humidity1` in one word.
+    text = f"{text} {' '.join(part.lower() for part in _names(item)[-1:])}"
+    for pattern, quantity, unit in _QUANTITIES:
+        if pattern.search(text):
+            numeric = kind_of(value) is Kind.NUMBER or _is_number(value)
+            if unit is not None and not numeric:
+                continue
+            return name, category, unit, quantity
+    return name, category, None, None
+
+
+def _is_number(value: Leaf) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _names(item: Field) -> list[str]:
+    """Return the member names of a path from the outside in, without the message's part."""
+    selectors = paths.parse(item.path).selectors[1:]
+    return [str(one) for one in selectors if isinstance(one, str)]
+
+
+def name_of(item: Field) -> str:
+    """Return a name for people: the last meaningful words of the path, with its siblings."""
+    if item == REQUEST_FIELD:
+        return "The call itself"
+    selectors = paths.parse(item.path).selectors
+    part = str(selectors[0]) if selectors else ""
+    names = _names(item)
+    kept = [name for name in names if name.lower() not in _GENERIC] or names[-1:]
+    spoken: list[str] = []
+    for name in kept[-3:]:
+        for word in identifiers.words(name) or [name]:
+            if word not in spoken and word not in ("samsungce", "custom"):
+                spoken.append(word)
+    text = " ".join(spoken) or {"path": "address part", "body": "text"}.get(part, part)
+    if item.siblings == ("name",) or item.siblings[-1:] == ("name",):
+        text = f"{text} names".strip()
+    elif item.siblings:
+        text = f"{text} ({', '.join(item.siblings)})"
+    if part in ("header", "cookie"):
+        text = f"{text} {part}"
+    text = text[:1].upper() + text[1:]
+    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
+
+
+def _category(item: Field, value: Leaf) -> Category:
+    if item == REQUEST_FIELD:
+        return Category.REQUEST
+    if identifiers.is_credential(item):
+        return Category.CREDENTIAL
+    if (
+        item.siblings[-1:] == ("name",)
+        or identifiers.names_identity(item)
+        or identifiers.identity(item, value) is not None
+    ):
+        return Category.LOCATION if identifiers.names_place(item) else Category.IDENTIFIER
+    words = {word for part in _names(item) for word in identifiers.words(part)}
+    for category, marks in _CATEGORY_WORDS:
+        if words & marks:
+            return category
+    kind = kind_of(value)
+    if kind in (Kind.NUMBER, Kind.BOOLEAN) or _is_number(value):
+        return Category.READING
+    if isinstance(value, str) and len(value) <= 24 and re.fullmatch(r"[A-Za-z][\w -]*", value):
+        return Category.READING
+    return Category.TEXT
+
+
+class Learning:
+    """The data points of every appliance, as far as seen."""
+
+    def __init__(self, points: Iterable[DataPoint] = ()) -> None:
+        """Start with what earlier runs have seen."""
+        self._points: dict[str, DataPoint] = {}
+        self._by_place: dict[tuple[str, str], dict[Field, DataPoint]] = {}
+        self._counts: dict[str, int] = {}
+        self.add(points)
+
+    def add(self, points: Iterable[DataPoint]) -> None:
+        """Add or replace data points."""
+        places: dict[tuple[str, str], dict[Field, DataPoint]] = {}
+        for point in points:
+            if point.id not in self._points:
+                self._counts[point.appliance_id] = self._counts.get(point.appliance_id, 0) + 1
+            self._points[point.id] = point
+            places.setdefault((point.appliance_id, point.template), {})[point.field] = point
+        for place, news in places.items():
+            # Copied, so that a thread still reading the old one is not disturbed.
+            self._by_place[place] = {**self._by_place.get(place, {}), **news}
+
+    def get(self, point_id: str) -> DataPoint | None:
+        """Return a data point by its id."""
+        return self._points.get(point_id)
+
+    def at(self, appliance_id: str, template: str) -> Mapping[Field, DataPoint]:
+        """Return the data points known at an endpoint template."""
+        return self._by_place.get((appliance_id, template), {})
+
+    def of(self, appliance_id: str) -> list[DataPoint]:
+        """Return an appliance's data points, first seen first."""
+        return [point for point in self._points.values() if point.appliance_id == appliance_id]
+
+    def count(self, appliance_id: str) -> int:
+        """Return how many data points an appliance has."""
+        return self._counts.get(appliance_id, 0)
+
+    def forget(self, appliance_id: str) -> None:
+        """Drop everything seen of an appliance."""
+        self._points = {k: v for k, v in self._points.items() if v.appliance_id != appliance_id}
+        self._by_place = {k: v for k, v in self._by_place.items() if k[0] != appliance_id}
+        self._counts.pop(appliance_id, None)
+
+
+def unseen(
+    found: Iterable[Found],
+    known: Mapping[Field, DataPoint],
+    *,
+    count: int,
+    appliance_id: str,
+    template: str,
+    recipients: tuple[str, ...],
+    now: float,
+) -> list[DataPoint]:
+    """Return the data points of a message that are new, or new in kind or recipient.
+
+    Raises `Refused(TOO_MANY_DATA_POINTS)` where the appliance would exceed its number.
+    """
+    fresh: dict[Field, DataPoint] = {}
+    for item, _, value in found:
+        kind = kind_of(value)
+        point = fresh.get(item) or known.get(item)
+        if point is None:
+            name, category, unit, quantity = describe(item, value)
+            fresh[item] = DataPoint(
+                id=data_point_id(appliance_id, template, item),
+                appliance_id=appliance_id,
+                template=template,
+                field=item,
+                name=name,
+                kinds=frozenset({kind}),
+                category=category,
+                recipients=recipients,
+                unit=unit,
+                quantity=quantity,
+                first_seen=now,
+            )
+        elif kind not in point.kinds or point.recipients != recipients:
+            fresh[item] = replace(point, kinds=point.kinds | {kind}, recipients=recipients)
+    if count + sum(item not in known for item in fresh) > MAX_DATA_POINTS:
+        raise Refused(Reason.TOO_MANY_DATA_POINTS, "the appliance reports too many unlike items")
+    return list(fresh.values())
+
+
+def promoted(points: Iterable[DataPoint], chosen: frozenset[str]) -> list[DataPoint]:
+    """Return the data points that have entities: those chosen, then the most telling by themselves.
+
+    At most `MAX_PROMOTED_PER_RECIPIENT` per recipient and `MAX_ENTITIES` in all come by themselves,
+    readings first. What was seen earlier goes first, so nothing seen later takes its place.
+    """
+    listed = list(points)
+    picked = [point for point in listed if point.id in chosen]
+    counts: dict[str, int] = {}
+    entities = 0
+    for point in picked:
+        entities += _cost(point, chosen)
+        for recipient in point.recipients:
+            counts[recipient] = counts.get(recipient, 0) + 1
+    for point in sorted(listed, key=lambda point: (point.first_seen, _rank(point))):
+        if point.id in chosen or _rank(point) >= _UNRANKED:
+            continue
+        if entities + _cost(point, chosen) <= MAX_ENTITIES and all(
+            counts.get(one, 0) < MAX_PROMOTED_PER_RECIPIENT for one in point.recipients
+        ):
+            picked.append(point)
+            entities += _cost(point, chosen)
+            for recipient in point.recipients:
+                counts[recipient] = counts.get(recipient, 0) + 1
+    return picked
+
+
+def _cost(point: DataPoint, chosen: frozenset[str]) -> int:
+    """Return how many entities a promoted data point has: a switch per recipient, and a sensor."""
+    return len(point.recipients) + has_sensor(point, chosen)
+
+
+_UNRANKED = 9
+
+
+def _rank(point: DataPoint) -> int:
+    last = _names(point.field)[-1:]
+    words = set(identifiers.words(last[0])) if last else set()
+    if (
+        point.field.path.startswith(("$.header", "$.cookie", "$.path", "$.request"))
+        or point.category in (*_NO_SENSOR, Category.TIME, Category.TEXT)
+        or point.field.siblings[-1:] == ("name",)
+        or (last and last[0] in DISCRIMINATORS)
+        or words & _META
+        or not point.kinds - {Kind.NULL, Kind.EMPTY}
+    ):
+        return _UNRANKED
+    if point.category in _SENSITIVE:
+        return 1
+    return 0 if point.quantity is not None else 2 if point.category is Category.READING else 3
+
+
+def has_sensor(point: DataPoint, chosen: frozenset[str]) -> bool:
+    """Tell whether a promoted data point's own reading is shown as a sensor.
+
+    Identifiers, media and credentials never; what tells of health, presence, place or children
+    only where the household chose it.
+    """
+    if point.category in _NO_SENSOR or point.category is Category.TEXT:
+        return False
+    if point.category in _SENSITIVE:
+        return point.id in chosen
+    return bool(point.kinds - {Kind.NULL, Kind.EMPTY})
+
+
+def reading(point: DataPoint, value: Leaf, at: float) -> Reading:
+    """Turn a leaf into the value a sensor shows: numbers as numbers, text cut to 255 characters."""
+    if isinstance(value, str):
+        if type(value) is Number or (point.unit is not None and _is_number(value)):
+            return Reading(data_point_id=point.id, value=float(value), at=at)
+        return Reading(data_point_id=point.id, value=str(value)[:255], at=at)
+    return Reading(data_point_id=point.id, value=value if isinstance(value, bool) else None, at=at)

@@ -1,0 +1,376 @@
+"""The policy: one ordered list of rules; the first that concludes decides.
+
+`admit` answers before a body is read (who is it, whom does it call), `decide` afterwards (what may
+leave). A rule is a small function of the question; it returns a `Verdict`, or None for the next.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from .model import (
+    DROP,
+    RELEASE,
+    REQUEST_FIELD,
+    Action,
+    Appliance,
+    Category,
+    Consent,
+    DataPoint,
+    Endpoint,
+    Field,
+    Kind,
+    Level,
+    Obligation,
+    Outcome,
+    Reason,
+    Recipient,
+    Remainder,
+    Source,
+    Verdict,
+)
+from .redaction import identifiers, paths
+
+SENTENCES: dict[Reason, str] = {
+    Reason.ALL_CONSENTED: "Everything in it is consented for this recipient.",
+    Reason.SOME_WITHHELD: "What is not consented was taken out.",
+    Reason.NOTHING_CONSENTED: "Nothing of this appliance is consented for this recipient.",
+    Reason.NOTHING_RELEASED: "Nothing in this message is consented for this recipient.",
+    Reason.DENY_ALL_MODE: "Part of it is not consented; this appliance's messages go whole or not.",
+    Reason.UNKNOWN_APPLIANCE: "It comes from nothing the household has named.",
+    Reason.AMBIGUOUS_APPLIANCE: "Several appliances share this address; tokens tell them apart.",
+    Reason.UNCLAIMED_ENDPOINT: "No recipient claims this endpoint.",
+    Reason.TOO_MANY_DATA_POINTS: "The appliance reports more different items than are kept apart.",
+    Reason.SEGMENT_WITHHELD: "A part of the address itself is withheld.",
+    Reason.SIGNED_OVER_WITHHELD: "It carries a checksum or signature over what was withheld.",
+    Reason.POLICY_NOT_LOADED: "The household's decisions are not loaded yet.",
+    Reason.POLICY_CHANGED: "The household's decisions kept changing meanwhile.",
+    Reason.UNREADABLE: "It cannot be read, so it cannot be checked.",
+    Reason.UNKNOWN_ENCODING: "It is packed in a way that cannot be opened here.",
+    Reason.DUPLICATE_KEY: "It names something twice, so it could be read in two ways.",
+    Reason.TRAILING_BYTES: "Bytes follow after its end.",
+    Reason.TOO_LARGE: "It is larger than the cap.",
+    Reason.TOO_DEEP: "It is nested too deep.",
+    Reason.TOO_SLOW: "It did not arrive in time.",
+    Reason.BOMB: "It inflates beyond the cap.",
+    Reason.PATH_CONFLICT: "Its path could be read in two ways.",
+    Reason.BAD_REQUEST: "It is not a well-formed request.",
+    Reason.PROTOCOL_NOT_ALLOWED: "It asks for a change of protocol.",
+    Reason.EGRESS_CHECK_FAILED: "What would have left was not what was decided.",
+    Reason.IDENTITY_FOUND: "A withheld identity stood outside of what is granted.",
+    Reason.WITHHELD_VALUE_FOUND: "A withheld value stood outside of what is granted.",
+    Reason.UPSTREAM_ADDRESS_REFUSED: "The cloud's name leads to an address that is not allowed.",
+    Reason.UPSTREAM_UNREACHABLE: "The cloud could not be reached.",
+    Reason.STORAGE_FAILED: "It could not be recorded, so it did not leave.",
+    Reason.INTERNAL_ERROR: "The firewall failed on it, so it did not leave.",
+}
+"""A sentence for people per reason."""
+
+_CHECKSUMS = frozenset(
+    "signature sign sig hmac checksum crc crc16 crc32 md5 sha1 sha256 digest".split()
+)
+_NEVER_NEUTRAL = frozenset(
+    {Category.IDENTIFIER, Category.CREDENTIAL, Category.SAFETY, Category.LOCATION}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A consent in force, as the policy needs it."""
+
+    level: Level
+    kinds: frozenset[Kind]
+    category: Category
+    unit: str | None
+
+
+type Terms = Mapping[Field, Mapping[str, Term]]
+"""By field, by recipient id: what may leave of one appliance at one endpoint template."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """An immutable snapshot of what the household has decided."""
+
+    version: int = 0
+    appliances: tuple[Appliance, ...] = ()
+    recipients: Mapping[str, Recipient] = field(default_factory=dict[str, Recipient])
+    terms: Mapping[tuple[str, str], Terms] = field(default_factory=dict[tuple[str, str], Terms])
+    consented: frozenset[tuple[str, str]] = frozenset()
+    """(appliance id, recipient id) pairs with at least one consent in force."""
+
+    def has_token(self, token: str) -> bool:
+        """Tell whether an appliance has this token."""
+        return any(appliance.token == token for appliance in self.appliances)
+
+
+def build(
+    version: int,
+    appliances: tuple[Appliance, ...],
+    recipients: tuple[Recipient, ...],
+    consents: list[tuple[Consent, DataPoint]],
+) -> Policy:
+    """Make a snapshot. Consents not in force, and those of things now unknown, have no effect."""
+    known = {recipient.id: recipient for recipient in recipients}
+    present = {appliance.id for appliance in appliances}
+    terms: dict[tuple[str, str], dict[Field, dict[str, Term]]] = {}
+    consented: set[tuple[str, str]] = set()
+    for consent, point in consents:
+        if (
+            not consent.in_force
+            or consent.recipient_id not in known
+            or consent.appliance_id not in present
+        ):
+            continue
+        place = terms.setdefault((consent.appliance_id, point.template), {})
+        place.setdefault(point.field, {})[consent.recipient_id] = Term(
+            level=consent.level, kinds=consent.kinds, category=point.category, unit=point.unit
+        )
+        consented.add((consent.appliance_id, consent.recipient_id))
+    return Policy(
+        version=version,
+        appliances=appliances,
+        recipients=MappingProxyType(known),
+        terms=MappingProxyType(terms),
+        consented=frozenset(consented),
+    )
+
+
+def deny(
+    reason: Reason,
+    appliance: Appliance | None = None,
+    recipients: tuple[Recipient, ...] = (),
+) -> Verdict:
+    """Return a denial."""
+    return Verdict(outcome=Outcome.DENY, reason=reason, appliance=appliance, recipients=recipients)
+
+
+def identify(policy: Policy, source: Source) -> Appliance | Reason:
+    """Tell which appliance a transmission comes from, or why that cannot be told.
+
+    A token identifies; without one, address and MAC do, and only where exactly one appliance is
+    known by them. An appliance that has a token and an address must show both.
+    """
+    if source.token is not None:
+        by_token = [one for one in policy.appliances if one.token == source.token]
+        found = [one for one in by_token if _arrives_from(one, source)]
+    else:
+        found = [
+            one
+            for one in policy.appliances
+            if source.address in one.addresses or (source.mac and source.mac in one.macs)
+        ]
+        if len(found) > 1:
+            return Reason.AMBIGUOUS_APPLIANCE
+        found = [one for one in found if one.token is None and _arrives_from(one, source)]
+    return found[0] if len(found) == 1 else Reason.UNKNOWN_APPLIANCE
+
+
+def _arrives_from(appliance: Appliance, source: Source) -> bool:
+    """Tell whether what is known of the appliance's address and MAC agrees with the source."""
+    if appliance.addresses and source.address not in appliance.addresses:
+        return False
+    return not (appliance.macs and source.mac is not None and source.mac not in appliance.macs)
+
+
+def claimants(
+    policy: Policy, method: str, host: str, path: str
+) -> tuple[tuple[Recipient, ...], Endpoint | None]:
+    """Return the recipients that claim an endpoint and the endpoint to call.
+
+    The longest prefix counts; where several recipients claim with the same one, all of them do.
+    """
+    matches = [
+        (len(endpoint.prefix.rstrip("/")), recipient, endpoint)
+        for recipient in policy.recipients.values()
+        for endpoint in recipient.endpoints
+        if endpoint.claims(method, host, path)
+    ]
+    if not matches:
+        return (), None
+    longest = max(length for length, _, _ in matches)
+    claiming = {recipient.id: recipient for length, recipient, _ in matches if length == longest}
+    endpoint = next(endpoint for length, _, endpoint in matches if length == longest)
+    return tuple(claiming.values()), endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What `decide` is asked: a message that was read, of a known appliance.
+
+    `fields` has every field of the message with the kinds it has there, `known` what was learned
+    of them, `tainted` those in which somebody's identity stands.
+    """
+
+    policy: Policy
+    appliance: Appliance
+    recipients: tuple[Recipient, ...]
+    endpoint: Endpoint
+    template: str
+    fields: Mapping[Field, frozenset[Kind]]
+    known: Mapping[Field, DataPoint]
+    tainted: frozenset[Field] = frozenset()
+
+
+type Rule = Callable[[Question, Mapping[Field, Obligation]], tuple[Outcome, Reason] | None]
+
+
+def obligations(question: Question) -> dict[Field, Obligation]:
+    """Say for every field what must be done with it; with several recipients, the strictest."""
+    terms = question.policy.terms.get((question.appliance.id, question.template), {})
+    return {
+        item: DROP if item in question.tainted else _obligation(question, terms, item, kinds)
+        for item, kinds in question.fields.items()
+    }
+
+
+def _obligation(
+    question: Question, terms: Terms, item: Field, kinds: frozenset[Kind]
+) -> Obligation:
+    by_recipient = terms.get(item, {})
+    coarse: Term | None = None
+    allowed: frozenset[Kind] | None = None
+    for recipient in question.recipients:
+        term = by_recipient.get(recipient.id)
+        if term is None:
+            if not _is_functional(question, recipient, item):
+                return _withhold(question, item)
+            continue
+        allowed = term.kinds if allowed is None else allowed & term.kinds
+        if term.level is Level.COARSE:
+            coarse = term
+    if allowed is not None and not (kinds - {Kind.NULL}) <= allowed:
+        return _withhold(question, item)
+    if coarse is not None:
+        return Obligation(action=Action.COARSEN, category=coarse.category, unit=coarse.unit)
+    return RELEASE
+
+
+def _is_functional(question: Question, recipient: Recipient, item: Field) -> bool:
+    """Tell whether the recipient needs this identifier to accept anything, and may have it now."""
+    if (question.appliance.id, recipient.id) not in question.policy.consented or item.siblings:
+        return False
+    path = paths.parse(item.path)
+    return any(paths.parse(pattern).matches(path) for pattern in recipient.functional)
+
+
+def _withhold(question: Question, item: Field) -> Obligation:
+    point = question.known.get(item)
+    if point is None or point.category in _NEVER_NEUTRAL or "*" in item.path:
+        return DROP
+    path = paths.parse(item.path)
+    for recipient in question.recipients:
+        if not any(paths.parse(pattern).matches(path) for pattern in recipient.neutral):
+            return DROP
+    return Obligation(action=Action.NEUTRALISE, kinds=point.kinds)
+
+
+def _releases(duties: Mapping[Field, Obligation], item: Field) -> bool:
+    return duties[item].action in (Action.RELEASE, Action.COARSEN)
+
+
+def nothing_consented(
+    question: Question, _: Mapping[Field, Obligation]
+) -> tuple[Outcome, Reason] | None:
+    """Deny while one of the recipients has no consent of this appliance in force."""
+    for recipient in question.recipients:
+        if (question.appliance.id, recipient.id) not in question.policy.consented:
+            return Outcome.DENY, Reason.NOTHING_CONSENTED
+    return None
+
+
+def nothing_released(
+    question: Question, duties: Mapping[Field, Obligation]
+) -> tuple[Outcome, Reason] | None:
+    """Deny a message of which nothing is consented: functional identifiers never go alone."""
+    terms = question.policy.terms.get((question.appliance.id, question.template), {})
+    for item in duties:
+        if item in terms and _releases(duties, item):
+            return None
+    return Outcome.DENY, Reason.NOTHING_RELEASED
+
+
+def segment_withheld(
+    _: Question, duties: Mapping[Field, Obligation]
+) -> tuple[Outcome, Reason] | None:
+    """Deny where a part of the URL path is not released: there is no such request without it."""
+    for item, duty in duties.items():
+        if item.path.startswith("$.path[") and duty.action is not Action.RELEASE:
+            return Outcome.DENY, Reason.SEGMENT_WITHHELD
+    return None
+
+
+def signed_over_withheld(
+    _: Question, duties: Mapping[Field, Obligation]
+) -> tuple[Outcome, Reason] | None:
+    """Deny where a released checksum or signature was computed over something that is not."""
+    if all(duty.action is Action.RELEASE for duty in duties.values()):
+        return None
+    for item in duties:
+        if _releases(duties, item) and _CHECKSUMS & set(identifiers.words(_last_name(item))):
+            return Outcome.DENY, Reason.SIGNED_OVER_WITHHELD
+    return None
+
+
+def deny_all_mode(
+    question: Question, duties: Mapping[Field, Obligation]
+) -> tuple[Outcome, Reason] | None:
+    """Deny a message with anything withheld where the appliance's go whole or not at all."""
+    if question.appliance.remainder is Remainder.DENY and not _all_released(duties):
+        return Outcome.DENY, Reason.DENY_ALL_MODE
+    return None
+
+
+def all_consented(_: Question, duties: Mapping[Field, Obligation]) -> tuple[Outcome, Reason] | None:
+    """Permit what is consented in every part."""
+    return (Outcome.PERMIT, Reason.ALL_CONSENTED) if _all_released(duties) else None
+
+
+def some_withheld(_: Question, __: Mapping[Field, Obligation]) -> tuple[Outcome, Reason] | None:
+    """Redact what is left."""
+    return Outcome.REDACT, Reason.SOME_WITHHELD
+
+
+def _all_released(duties: Mapping[Field, Obligation]) -> bool:
+    return all(
+        duty.action is Action.RELEASE for item, duty in duties.items() if item != REQUEST_FIELD
+    )
+
+
+def _last_name(item: Field) -> str:
+    selectors = paths.parse(item.path).selectors
+    return next((one for one in reversed(selectors) if isinstance(one, str)), "")
+
+
+RULES: tuple[Rule, ...] = (
+    nothing_consented,  # promise 1: an appliance with nothing consented sends nothing at all
+    nothing_released,  # identifiers and empty shells do not leave by themselves
+    segment_withheld,  # before redaction: it cannot be done
+    signed_over_withheld,  # before redaction: it would be found out, or tell of what was withheld
+    deny_all_mode,  # the household's own rule for this appliance
+    all_consented,
+    some_withheld,  # always concludes
+)
+
+
+def decide(question: Question) -> Verdict:
+    """Return the verdict on a message that was read."""
+    duties = obligations(question)
+    for rule in RULES:
+        concluded = rule(question, duties)
+        if concluded is not None:
+            outcome, reason = concluded
+            return Verdict(
+                outcome=outcome,
+                reason=reason,
+                appliance=question.appliance,
+                recipients=question.recipients,
+                obligations=duties,
+                policy_version=question.policy.version,
+            )
+    return deny(Reason.INTERNAL_ERROR, question.appliance, question.recipients)
+
+
+def denied(verdict: Verdict, reason: Reason) -> Verdict:
+    """Turn a verdict into a denial for a reason found later."""
+    return replace(verdict, outcome=Outcome.DENY, reason=reason, obligations={})
