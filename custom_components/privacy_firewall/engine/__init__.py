@@ -1,0 +1,23 @@
+"""The privacy firewall's engine: decides, redacts, proves and records. It knows no Home Assistant.
+
+The words. An *appliance* reports *data points*; a *recipient* receives at *endpoints* for one
+*purpose*; the household's *consent* joins a data point and a recipient. What an appliance tries to
+send is a *transmission*; it meets a *gate*, which asks the *policy* for a *verdict*: permit, redact
+or deny, with a reason, and for redact the *obligations* per field.
+
+The way through. A gate reads one transmission and hands it to `pipeline`, which goes:
+
+    payload.read → learning → policy.decide → redaction (fields, transforms) → payload.write
+    → redaction.verify → journal.append → back to the gate, which sends what came out
+
+A gate never decides; the policy never touches a socket; redaction never knows who asked. What
+cannot be read, decided or recorded does not leave.
+
+The seam. `Firewall` takes frozen values (`model`) and hands out frozen events; nothing else of the
+engine is meant for use from outside.
+"""
+
+from .errors import ConsentError, EngineError, StorageError
+from .firewall import Firewall
+
+__all__ = ["ConsentError", "EngineError", "Firewall", "StorageError"]

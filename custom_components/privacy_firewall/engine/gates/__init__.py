@@ -1,0 +1,1 @@
+"""Gates: where transmissions are stopped and asked about. A gate never decides."""

@@ -1,0 +1,68 @@
+"""Which addresses may be called upstream: none of the home's own, unless a recipient says so."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+import socket
+
+type Address = IPv4Address | IPv6Address
+
+_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+_CGNAT = ip_network("100.64.0.0/10")
+_METADATA = frozenset(
+    ip_address(address) for address in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")
+)
+"""Where cloud machines tell their secrets; nobody's appliance belongs there."""
+
+
+def innermost(address: Address) -> Address:
+    """Return the IPv4 address inside a mapped, 6to4, Teredo or NAT64 (RFC 6052) one, or itself."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address.sixtofour is not None:
+            return address.sixtofour
+        if address.teredo is not None:
+            return address.teredo[1]
+        if any(address in network for network in _NAT64):
+            return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def is_own(address: Address) -> bool:
+    """Tell whether an address is this machine's: a datagram socket to it would start from it."""
+    if address.is_loopback or address.is_unspecified:
+        return True
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            # No packet is sent: connecting a datagram socket only looks up the route.
+            probe.connect((str(address), 9))
+            return ip_address(probe.getsockname()[0].partition("%")[0]) == address
+        except OSError:
+            return False
+
+
+def may_call(text: str, port: int, *, allow_private: bool, protected_ports: frozenset[int]) -> bool:
+    """Tell whether an upstream connection to this address and port is allowed.
+
+    Link-local, multicast, reserved and metadata addresses never are, nor this machine's protected
+    ports (Home Assistant, the gate). Private, carrier-grade NAT and loopback ones only with
+    `allow_private`.
+    """
+    try:
+        address = innermost(ip_address(text.partition("%")[0]))
+    except ValueError:
+        return False
+    if (
+        address in _METADATA
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or (address.is_reserved and not address.is_loopback)
+    ):
+        return False
+    own = is_own(address)
+    if own and port in protected_ports:
+        return False
+    if address.is_global and address not in _CGNAT:
+        return not own
+    return allow_private

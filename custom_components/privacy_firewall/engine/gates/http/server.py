@@ -1,0 +1,407 @@
+"""The HTTP server: takes requests from appliances, asks the pipeline, and does what it says.
+
+Two ways in. By `Host` header, for an appliance whose cloud's name leads here; or by base URL,
+`/<appliance token>/...`, for one that lets its server be set. Requests are read whole, under a cap
+and in time; responses stream back.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+import ipaddress
+import logging
+from typing import Any, override
+
+import aiohttp
+from aiohttp import web
+
+from ... import policy as rules
+from ...errors import Refused
+from ...model import Answer, OutgoingRequest, Reason, Source, Transmission, Verdict
+from ...pipeline import Passage, Pipeline
+from . import answers
+from .upstream import NoLongerAllowedError, Upstream, UpstreamRefusedError
+
+GATE = "http"
+MAX_BODY = 1024 * 1024
+"""Bytes of a request's body."""
+MAX_RESPONSE = 64 * 1024 * 1024
+"""Bytes of a response: a firmware image for a small appliance still fits."""
+MAX_HEADER = 8190
+"""Bytes of the request line and of one header (RFC 9110 recommends at least 8000)."""
+HEADER_TIMEOUT = 20.0
+"""Seconds from connecting to the end of the headers."""
+BODY_TIMEOUT = 30.0
+"""Seconds for a whole body; slower ones are denied."""
+KEEP_ALIVE = 75.0
+"""Seconds an idle connection is kept."""
+MAX_CONNECTIONS = 512
+"""Connections from appliances at the same time; further ones are closed at once."""
+CLOSE_TIMEOUT = 2.0
+"""Seconds that transmissions under way have when the gate closes."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_NOT_PASSED_BACK = frozenset({
+    "connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade", "alt-svc", "strict-transport-security",
+})  # fmt: skip
+"""Hop-by-hop headers (RFC 9110 section 7.6.1), and two that would lead the appliance around us."""
+
+_LOGGER = logging.getLogger(__name__)
+# aiohttp logs what it could not parse, bytes of the request included.
+_SILENT = logging.getLogger(f"{__name__}.aiohttp")
+_SILENT.propagate = False
+_SILENT.addHandler(logging.NullHandler())
+
+
+class _Connection(web.RequestHandler):
+    """One connection: a deadline for its first headers, a record of what could not be parsed."""
+
+    __slots__ = ("_deadline", "_gate")
+
+    def __init__(self, manager: web.Server, *, gate: HttpGate, **options: Any) -> None:
+        super().__init__(manager, loop=asyncio.get_running_loop(), **options)
+        self._gate = gate
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if not self._gate.take_connection():
+            self.force_close()
+            return
+        self._deadline = asyncio.get_running_loop().call_later(HEADER_TIMEOUT, self.force_close)
+
+    @override
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._deadline is not None:
+            self.headers_came()
+            self._gate.leave_connection()
+        super().connection_lost(exc)
+
+    def headers_came(self) -> None:
+        """Call off the deadline."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    @override
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be parsed; neither the answer nor the log repeats any of it."""
+        self._gate.note_malformed(request)
+        reply = answers.refusal(Reason.BAD_REQUEST, 400)
+        response = web.Response(
+            status=reply.status, body=reply.body, content_type=reply.content_type
+        )
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    """aiohttp's server with connections of our own."""
+
+    def __init__(self, gate: HttpGate, handler: Callable[..., Any]) -> None:
+        super().__init__(handler)
+        self._gate = gate
+
+    @override
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(
+            self,
+            gate=self._gate,
+            logger=_SILENT,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=KEEP_ALIVE,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            lingering_time=0.0,
+        )
+
+
+class HttpGate:
+    """Listens for appliances. One gate, one address and port."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        upstream: Upstream,
+        *,
+        resolve_mac: Callable[[str], str | None],
+    ) -> None:
+        """Wire the gate; `open` starts it."""
+        self._pipeline = pipeline
+        self._upstream = upstream
+        self._resolve_mac = resolve_mac
+        self._runner: web.ServerRunner | None = None
+        self._connections = 0
+        self._notes: set[asyncio.Task[Passage]] = set()
+        self._sending: dict[asyncio.Task[Any], Passage] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the gate listens."""
+        return self._runner is not None
+
+    async def open(self, host: str, port: int) -> int:
+        """Listen; return the port. Raises `OSError` where the address is taken or not ours."""
+        runner = web.ServerRunner(_Server(self, self._handle), shutdown_timeout=CLOSE_TIMEOUT)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        return int(runner.addresses[0][1])
+
+    async def close(self) -> None:
+        """Stop listening, end what is under way after a moment, and finish the records."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+        if self._notes:
+            await asyncio.gather(*self._notes, return_exceptions=True)
+
+    def take_connection(self) -> bool:
+        """Count a connection; False where there are too many."""
+        if self._connections >= MAX_CONNECTIONS:
+            return False
+        self._connections += 1
+        return True
+
+    def leave_connection(self) -> None:
+        """Count a connection that ended."""
+        self._connections -= 1
+
+    def abort(self, recipient_id: str, data_point_id: str) -> None:
+        """End the transmissions under way that carry a data point to a recipient."""
+        for task, passage in list(self._sending.items()):
+            if data_point_id in passage.released and any(
+                recipient.id == recipient_id for recipient in passage.verdict.recipients
+            ):
+                task.cancel()
+
+    def note_malformed(self, request: web.BaseRequest) -> None:
+        """Record a request that was not HTTP; nothing of it is kept."""
+        verdict = rules.deny(Reason.BAD_REQUEST)
+        note = asyncio.get_running_loop().create_task(
+            self._pipeline.deny(_unread(request), verdict)
+        )
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Take one request the whole way."""
+        if isinstance(request.protocol, _Connection):
+            request.protocol.headers_came()
+        speaks_json = "json" in request.headers.get("Content-Type", "") + request.headers.get(
+            "Accept", ""
+        )
+        try:
+            transmission = self._head(request)
+        except Refused as err:
+            passage = await self._pipeline.deny(_unread(request), rules.deny(err.reason))
+            return _denied(passage.verdict, speaks_json=False, close=True)
+        admitted = self._pipeline.admit(transmission)
+        if isinstance(admitted, Verdict):
+            # Not a byte of the body is read for strangers and for what nobody claims.
+            passage = await self._pipeline.deny(transmission, admitted)
+            return _denied(passage.verdict, speaks_json=speaks_json, close=request.body_exists)
+        try:
+            body = await self._body(request)
+        except Refused as err:
+            passage = await self._pipeline.deny(transmission, admitted.deny(err.reason))
+            return _denied(passage.verdict, speaks_json=speaks_json, close=True)
+        transmission = replace(transmission, body=body)
+        passage = await self._pipeline.handle(transmission)
+        if passage.outgoing is None:
+            return _denied(passage.verdict, speaks_json=speaks_json, close=False)
+        return await self._forward(
+            request, transmission, passage, passage.outgoing, speaks_json=speaks_json
+        )
+
+    def _head(self, request: web.BaseRequest) -> Transmission:
+        """Read what stands before the body; raises `Refused`."""
+        if request.method not in _METHODS:
+            raise Refused(Reason.PROTOCOL_NOT_ALLOWED, "a method that is not passed on")
+        try:
+            headers = tuple(
+                (name.decode("ascii"), value.decode("ascii")) for name, value in request.raw_headers
+            )
+        except UnicodeDecodeError:
+            raise Refused(Reason.BAD_REQUEST, "a header that is not ASCII") from None
+        names = [name.lower() for name, _ in headers]
+        if names.count("host") > 1 or names.count("content-length") > 1:
+            raise Refused(Reason.BAD_REQUEST, "a header that decides stands twice")
+        if "content-length" in names and "transfer-encoding" in names:
+            raise Refused(Reason.BAD_REQUEST, "two ways of telling the length")
+        if "upgrade" in names or "trailer" in names:
+            raise Refused(Reason.PROTOCOL_NOT_ALLOWED, "a change of protocol or trailers")
+        coding = next((v for name, v in headers if name.lower() == "transfer-encoding"), "chunked")
+        if names.count("transfer-encoding") > 1 or coding.strip().lower() != "chunked":
+            raise Refused(Reason.UNKNOWN_ENCODING, "a transfer coding other than chunked")
+        address = _peer(request)
+        token, target = self._pipeline.split_token(request.raw_path)
+        host = next((value for name, value in headers if name.lower() == "host"), None)
+        if token is None and not host:
+            raise Refused(Reason.BAD_REQUEST, "no Host header")
+        return Transmission(
+            gate=GATE,
+            source=Source(address=address, mac=self._resolve_mac(address), token=token),
+            method=request.method,
+            host=None if token else _host(host or ""),
+            target=target,
+            headers=headers,
+        )
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        """Read the whole body; raises `Refused` where it is too large, too slow or broken."""
+        length = request.content_length
+        if length is not None and length > MAX_BODY:
+            raise Refused(Reason.TOO_LARGE, "the body is larger than the cap")
+        expectation = request.headers.get("Expect")
+        if expectation is not None:
+            if expectation.lower() != "100-continue":
+                raise Refused(Reason.BAD_REQUEST, "an expectation that is not known")
+            if request.transport is not None:
+                request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        received = bytearray()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                async for chunk in request.content.iter_any():
+                    received += chunk
+                    if len(received) > MAX_BODY:
+                        raise Refused(Reason.TOO_LARGE, "the body is larger than the cap")
+        except TimeoutError:
+            raise Refused(Reason.TOO_SLOW, "the body did not arrive in time") from None
+        except aiohttp.ClientError, web.RequestPayloadError, ValueError:
+            raise Refused(Reason.BAD_REQUEST, "the body is not well-formed") from None
+        if length is not None and len(received) != length:
+            raise Refused(Reason.BAD_REQUEST, "the body is cut short")
+        return bytes(received)
+
+    async def _forward(
+        self,
+        request: web.BaseRequest,
+        transmission: Transmission,
+        passage: Passage,
+        outgoing: OutgoingRequest,
+        *,
+        speaks_json: bool,
+    ) -> web.StreamResponse:
+        """Send what may leave and stream the answer back."""
+        released = False
+
+        def may_send() -> bool:
+            nonlocal released
+            released = self._pipeline.is_current(passage.verdict)
+            return released
+
+        task = asyncio.current_task()
+        if task is not None:
+            self._sending[task] = passage
+        failed: Reason | None = None
+        upstream: aiohttp.ClientResponse | None = None
+        try:
+            upstream = await self._upstream.send(outgoing, may_send)
+        except UpstreamRefusedError:
+            failed = Reason.UPSTREAM_ADDRESS_REFUSED
+        except NoLongerAllowedError:
+            failed = Reason.POLICY_CHANGED
+        except aiohttp.ClientError, TimeoutError, OSError:
+            failed = Reason.UPSTREAM_UNREACHABLE
+        except asyncio.CancelledError:
+            await asyncio.shield(self._pipeline.settle(transmission, passage, released=released))
+            raise
+        finally:
+            if task is not None:
+                self._sending.pop(task, None)
+        verdict = await self._pipeline.settle(
+            transmission, passage, released=released, failed=failed
+        )
+        if upstream is None:
+            if failed is Reason.UPSTREAM_UNREACHABLE:
+                return _response(answers.refusal(failed, 502), close=False)
+            return _denied(verdict, speaks_json=speaks_json, close=False)
+        try:
+            return await _stream_back(request, upstream)
+        finally:
+            upstream.release()
+
+
+async def _stream_back(
+    request: web.BaseRequest, upstream: aiohttp.ClientResponse
+) -> web.StreamResponse:
+    """Pass a response back unchanged, as it comes, up to the cap."""
+    response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
+    named = {
+        token.strip().lower()
+        for value in upstream.headers.getall("Connection", [])
+        for token in value.split(",")
+    }
+    for raw_name, raw_value in upstream.raw_headers:
+        name = raw_name.decode("latin-1")
+        if name.lower() not in _NOT_PASSED_BACK and name.lower() not in named:
+            response.headers.add(name, raw_value.decode("utf-8", "surrogateescape"))
+    if "Content-Length" not in response.headers and request.version >= aiohttp.HttpVersion11:
+        response.enable_chunked_encoding()
+    await response.prepare(request)
+    passed = 0
+    try:
+        async for chunk in upstream.content.iter_any():
+            passed += len(chunk)
+            if passed > MAX_RESPONSE:
+                raise aiohttp.ClientPayloadError("the response is larger than the cap")
+            await response.write(chunk)
+        await response.write_eof()
+    except aiohttp.ClientError, TimeoutError:
+        # Half an answer must not look like a whole one.
+        if request.transport is not None:
+            request.transport.close()
+    return response
+
+
+def _unread(request: web.BaseRequest) -> Transmission:
+    """Return what is recorded of a request whose head was refused: where it came from."""
+    return Transmission(
+        gate=GATE, source=Source(address=_peer(request)), method="?", host=None, target="/"
+    )
+
+
+def _peer(request: web.BaseRequest) -> str:
+    """Return the address a request came from, IPv4 in its own form also over IPv6 sockets."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    if not peer:
+        return ""
+    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address)
+
+
+def _host(value: str) -> str:
+    """Return the host of a Host header, lower-case, without port and final dot."""
+    host = value[1:].partition("]")[0] if value.startswith("[") else value.partition(":")[0]
+    host = host.lower().rstrip(".")
+    if not host or any(character in "/\\@?#% \t," for character in host):
+        raise Refused(Reason.BAD_REQUEST, "a Host header that names no host")
+    return host
+
+
+def _denied(verdict: Verdict, *, speaks_json: bool, close: bool) -> web.Response:
+    answer: Answer | None = verdict.appliance.answer if verdict.appliance else None
+    reply = answers.denial(verdict.reason, answer, speaks_json=speaks_json)
+    return _response(reply, close=close or verdict.appliance is None)
+
+
+def _response(reply: answers.Reply, *, close: bool) -> web.Response:
+    response = web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
+    if close:
+        response.force_close()
+    return response

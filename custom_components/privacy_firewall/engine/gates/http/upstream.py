@@ -1,0 +1,175 @@
+"""The HTTP client: sends exactly what may leave, once, to an address that was checked.
+
+No redirects, cookies, retries, default headers or proxies from the environment: aiohttp does each
+of these unless told otherwise. The address is resolved once, checked, and connected to.
+"""
+
+import asyncio
+from collections.abc import Callable
+from ipaddress import ip_address
+import socket
+from types import SimpleNamespace
+from typing import override
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from ...errors import EngineError
+from ...model import OutgoingRequest
+from . import addresses
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to resolve and connect."""
+TOTAL_TIMEOUT = 60.0
+"""Seconds for a whole exchange; appliances give up earlier."""
+MAX_CONNECTIONS = 64
+"""Connections upstream at the same time."""
+
+
+class UpstreamRefusedError(EngineError):
+    """The cloud's name leads to an address that must not be called."""
+
+
+class NoLongerAllowedError(EngineError):
+    """The household's decision changed before the first byte was sent."""
+
+
+class _AddressRefusedError(OSError):
+    """Inside aiohttp's connector, which wraps errors of the operating system only."""
+
+
+class _CheckedResolver(AbstractResolver):
+    """Resolves names; refuses where any of the addresses is not allowed (no mixed answers)."""
+
+    def __init__(self, *, allow_private: bool, protected_ports: frozenset[int]) -> None:
+        self._allow_private = allow_private
+        self._protected_ports = protected_ports
+
+    @override
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        results = [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, protocol, _, address in found
+        ]
+        for result in results:
+            self.check(result["host"], port)
+        return results
+
+    def check(self, address: str, port: int) -> None:
+        if not addresses.may_call(
+            address,
+            port,
+            allow_private=self._allow_private,
+            protected_ports=self._protected_ports,
+        ):
+            raise _AddressRefusedError("an address that is not allowed")
+
+    @override
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class Upstream:
+    """Connections to the clouds: one pool for the internet, one that may call the home network."""
+
+    def __init__(self, *, protected_ports: frozenset[int]) -> None:
+        """Keep the ports of this machine that are never called."""
+        self._protected_ports = protected_ports
+        self._sessions: dict[bool, tuple[aiohttp.ClientSession, _CheckedResolver]] = {}
+
+    def protect(self, ports: frozenset[int]) -> None:
+        """Replace the protected ports; connections already open stay."""
+        self._protected_ports = ports
+        for _, resolver in self._sessions.values():
+            resolver._protected_ports = ports  # noqa: SLF001 - the same file's class
+
+    def _session(self, *, allow_private: bool) -> tuple[aiohttp.ClientSession, _CheckedResolver]:
+        if allow_private not in self._sessions:
+            resolver = _CheckedResolver(
+                allow_private=allow_private, protected_ports=self._protected_ports
+            )
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    resolver=resolver, use_dns_cache=False, limit=MAX_CONNECTIONS
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
+                timeout=aiohttp.ClientTimeout(total=TOTAL_TIMEOUT, connect=CONNECT_TIMEOUT),
+                trace_configs=[_last_look()],
+            )
+            # Without this a PUT on a connection that breaks is sent a second time; there is no
+            # public switch (aiohttp's own test client does the same).
+            session._retry_connection = False  # noqa: SLF001
+            self._sessions[allow_private] = session, resolver
+        return self._sessions[allow_private]
+
+    async def send(
+        self, outgoing: OutgoingRequest, may_send: Callable[[], bool]
+    ) -> aiohttp.ClientResponse:
+        """Send a request and return the response, its body still to be read; release it after.
+
+        `may_send` is asked once connected, right before the first byte. Raises
+        `UpstreamRefusedError`, `NoLongerAllowedError`, `aiohttp.ClientError` or `TimeoutError`.
+        """
+        url = URL(outgoing.origin + outgoing.target, encoded=True)
+        session, resolver = self._session(allow_private=outgoing.allow_private)
+        try:
+            if _is_address(url.host or ""):
+                # aiohttp asks no resolver about addresses.
+                resolver.check(url.host or "", url.port or 0)
+            return await session.request(
+                outgoing.method,
+                url,
+                headers=outgoing.headers,
+                data=outgoing.body or None,
+                allow_redirects=False,
+                trace_request_ctx=may_send,
+            )
+        except _AddressRefusedError as err:
+            raise UpstreamRefusedError("the upstream address is not allowed") from err
+        except aiohttp.ClientConnectorError as err:
+            if isinstance(err.os_error, _AddressRefusedError):
+                raise UpstreamRefusedError("the upstream address is not allowed") from err
+            raise
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for session, _ in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _last_look() -> aiohttp.TraceConfig:
+    """Return hooks that ask once more when a connection is at hand, before anything is written."""
+
+    async def look(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        may_send: Callable[[], bool] = context.trace_request_ctx
+        if not may_send():
+            raise NoLongerAllowedError("the decision changed before the first byte")
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_create_end.append(look)
+    config.on_connection_reuseconn.append(look)
+    return config

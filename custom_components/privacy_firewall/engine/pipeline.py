@@ -1,0 +1,596 @@
+"""The way through, for every gate: read, learn, decide, redact, check, record, then release.
+
+    payload.read → policy.decide → redaction → payload.write → verify → journal.append
+
+`examine` is the part without waiting: a pure function of what was sent and what is in force. The
+`Pipeline` around it keeps large bodies out of the event loop, records, and tells what happened.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+import logging
+import traceback
+from urllib.parse import urlsplit
+
+from . import learning, policy as rules
+from .clock import Clock
+from .errors import Refused, StorageError
+from .journal import Entry, Journal
+from .learning import Learning
+from .model import (
+    REQUEST_FIELD,
+    Action,
+    Appliance,
+    DataPoint,
+    Decided,
+    Discovered,
+    Endpoint,
+    Event,
+    Field,
+    Kind,
+    Leaf,
+    Obligation,
+    Outcome,
+    OutgoingRequest,
+    Reading,
+    Reason,
+    Recipient,
+    Transmission,
+    Unclaimed,
+    Verdict,
+)
+from .payload import compression, request as requests
+from .policy import Policy, Question
+from .redaction import fields, transforms, verify
+from .redaction.fields import MISSING, Found, Replacement
+from .redaction.identifiers import Identities, find, identity, looks_like_data, specific
+
+_LOGGER = logging.getLogger(__name__)
+INLINE_BYTES = 16 * 1024
+"""Bodies up to this size are worked on in the event loop (about 2 ms); larger ones in a thread."""
+MAX_UNCLAIMED = 500
+"""Unclaimed (appliance, host, method) triples that are counted; others are denied uncounted."""
+MAX_REDECISIONS = 3
+"""How often a transmission is decided anew because consents changed while it was under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What `examine` found: the verdict, what may leave, and what was learned on the way."""
+
+    verdict: Verdict
+    template: str
+    outgoing: OutgoingRequest | None = None
+    fresh: tuple[DataPoint, ...] = ()
+    found: tuple[Found, ...] = ()
+    released: tuple[str, ...] = ()
+    withheld: int = 0
+    identities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Whom a transmission is from and for, under which policy."""
+
+    policy: Policy
+    appliance: Appliance
+    recipients: tuple[Recipient, ...]
+    endpoint: Endpoint
+
+    def deny(self, reason: Reason) -> Verdict:
+        """Return a denial of what was admitted."""
+        return rules.deny(reason, self.appliance, self.recipients)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """The pipeline's answer to a gate: the verdict, and the request to send unless it is denied.
+
+    What is to be sent was recorded under `number`; the gate must `settle` it afterwards.
+    """
+
+    verdict: Verdict
+    outgoing: OutgoingRequest | None = None
+    released: tuple[str, ...] = ()
+    number: int = 0
+    examined: Examined | None = None
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is remembered of one appliance besides its data points."""
+
+    identities: Identities = field(default_factory=Identities)
+
+
+def examine(
+    question: Question,
+    transmission: Transmission,
+    count: int,
+    remembered: frozenset[str],
+    now: float,
+) -> Examined:
+    """Read a transmission, decide it and build what may leave; touches nothing and never waits.
+
+    `question` comes with empty fields; `count` is the number of data points the appliance has,
+    `remembered` the identities withheld earlier. What cannot be read is a denial, not an error.
+    """
+    template = question.template
+    denied = rules.deny(Reason.INTERNAL_ERROR, question.appliance, question.recipients)
+    try:
+        message = requests.read(transmission, looks_like_data)
+        template = message.template
+        found = fields.walk(message.tree)
+        found_or_call = [*found, Found(REQUEST_FIELD, "$.request", None)]
+        fresh = learning.unseen(
+            found_or_call,
+            question.known,
+            count=count,
+            appliance_id=question.appliance.id,
+            template=template,
+            recipients=tuple(recipient.id for recipient in question.recipients),
+            now=now,
+        )
+    except Refused as err:
+        return Examined(verdict=replace(denied, reason=err.reason), template=template)
+    learned = Examined(
+        verdict=denied,
+        template=template,
+        fresh=tuple(fresh),
+        found=tuple(found),
+        withheld=len({item.field for item in found}),
+    )
+    kinds: dict[Field, frozenset[Kind]] = {}
+    for item, _, value in found_or_call:
+        kinds[item] = kinds.get(item, frozenset()) | {transforms.kind_of(value)}
+    asked = replace(
+        question,
+        template=template,
+        fields=kinds,
+        known={**question.known, **{point.field: point for point in fresh}},
+    )
+    return _conclude(asked, message, found, remembered, learned)
+
+
+def _conclude(
+    question: Question,
+    message: requests.Message,
+    found: list[Found],
+    remembered: frozenset[str],
+    learned: Examined,
+) -> Examined:
+    """Decide, redact, write and check a message that was read."""
+    verdict = rules.decide(question)
+    identities = _withheld_identities(verdict.obligations, found)
+    learned = replace(learned, identities=tuple(identities))
+    if verdict.outcome is Outcome.DENY:
+        return replace(learned, verdict=verdict)
+    searched = (remembered | identities) - _granted_identities(verdict.obligations, found)
+    tainted = _tainted(verdict.obligations, found, searched)
+    if tainted:
+        verdict = rules.decide(replace(question, tainted=tainted))
+        if verdict.outcome is Outcome.DENY:
+            return replace(learned, verdict=verdict)
+    try:
+        outgoing, released, withheld = _build(verdict, question.endpoint, message, found)
+        _check(outgoing, message, released, withheld, searched)
+    except Refused as err:
+        return replace(learned, verdict=rules.denied(verdict, err.reason))
+    passed = {
+        item
+        for item, duty in verdict.obligations.items()
+        if duty.action in (Action.RELEASE, Action.COARSEN)
+    }
+    return replace(
+        learned,
+        verdict=verdict,
+        outgoing=outgoing,
+        released=tuple(
+            sorted(point.id for item, point in question.known.items() if item in passed)
+        ),
+        withheld=sum(item not in passed for item in question.fields if item != REQUEST_FIELD),
+    )
+
+
+def _withheld_identities(duties: Mapping[Field, Obligation], found: list[Found]) -> frozenset[str]:
+    return frozenset(
+        one
+        for item, _, value in found
+        if not _is_released(duties, item) and (one := identity(item, value)) is not None
+    )
+
+
+def _granted_identities(duties: Mapping[Field, Obligation], found: list[Found]) -> frozenset[str]:
+    """Return the identities this recipient may have: granted as such, in a field that is one."""
+    return frozenset(
+        one
+        for item, _, value in found
+        if _is_released(duties, item) and (one := identity(item, value)) is not None
+    )
+
+
+def _is_released(duties: Mapping[Field, Obligation], item: Field) -> bool:
+    duty = duties.get(item)
+    return duty is not None and duty.action is Action.RELEASE
+
+
+def _tainted(
+    duties: Mapping[Field, Obligation], found: list[Found], searched: frozenset[str]
+) -> frozenset[Field]:
+    """Return the granted fields in whose values a withheld identity stands."""
+    granted = [
+        (item, str(value))
+        for item, _, value in found
+        if _is_released(duties, item) and isinstance(value, str) and len(value) >= 6
+    ]
+    hits = find(searched, [text for _, text in granted])
+    return frozenset(granted[index][0] for index in hits)
+
+
+def _build(
+    verdict: Verdict, endpoint: Endpoint, message: requests.Message, found: list[Found]
+) -> tuple[OutgoingRequest, list[tuple[str, Leaf]], frozenset[str]]:
+    """Return the request that may leave, the leaves in it, and specific values not to be in it."""
+    replacements: list[Replacement] = []
+    withheld: set[str] = set()
+    granted: set[str] = set()
+    for item, _, value in found:
+        replacement = _replacement(verdict.obligations.get(item), value)
+        replacements.append(replacement)
+        if replacement is value:
+            if isinstance(value, str):
+                granted.add(str(value))
+        elif (text := specific(value)) is not None:
+            withheld.add(text)
+    untouched = all(
+        replacement is value for replacement, (_, _, value) in zip(replacements, found, strict=True)
+    )
+    built = fields.rebuild(message.tree, replacements)
+    outgoing = requests.write(message, built.tree, endpoint.origin, untouched=untouched)
+    private = all(recipient.allow_private for recipient in verdict.recipients)
+    return (
+        replace(outgoing, allow_private=private),
+        built.leaves,
+        frozenset(withheld - granted),
+    )
+
+
+def _replacement(duty: Obligation | None, value: Leaf) -> Replacement:
+    if duty is None or duty.action is Action.DROP:
+        return MISSING
+    if duty.action is Action.RELEASE:
+        return value
+    if duty.action is Action.COARSEN:
+        if value is None:
+            return None
+        coarse = transforms.coarsen(value, duty.category, duty.unit)
+        return MISSING if coarse is None else coarse
+    return transforms.neutral(duty.kinds)
+
+
+def _check(
+    outgoing: OutgoingRequest,
+    message: requests.Message,
+    released: list[tuple[str, Leaf]],
+    withheld: frozenset[str],
+    identities: frozenset[str],
+) -> None:
+    """Read the request again and look for what must not stand in it; raises `Refused`."""
+    body = message.body
+    coding = body.coding if body is not None else ""
+    outside = verify.check(
+        outgoing,
+        verify.Expected(
+            leaves=released,
+            segments=message.segments,
+            constant_headers=message.constant_headers,
+            read_body=body.format.plain if body is not None else None,
+            inflate=lambda data: compression.decompress(data, coding),
+        ),
+    )
+    reason = verify.search(outside, identities, withheld)
+    if reason is not None:
+        raise Refused(reason, "found where it must not stand")
+
+
+class Pipeline:
+    """The way through, with its surroundings: policy in force, journal, memory, events."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        clock: Clock,
+        on_event: Callable[[Event], None],
+        remember: Callable[[str, tuple[DataPoint, ...], list[str]], Awaitable[None]],
+    ) -> None:
+        """Wire the pipeline; `remember` stores new data points and identities of an appliance."""
+        self._journal = journal
+        self._clock = clock
+        self._on_event = on_event
+        self._remember = remember
+        self._known: dict[str, _Known] = {}
+        self._unclaimed: dict[tuple[str, str, str], int] = {}
+        self._promoted: dict[str, list[DataPoint]] = {}
+        self._shown: dict[tuple[str, str], dict[Field, DataPoint]] = {}
+        self.learning = Learning()
+        self.policy: Policy | None = None
+
+    def recall(self, appliance_id: str, identities: list[str]) -> None:
+        """Bring back the identities that earlier runs withheld."""
+        self._known[appliance_id] = _Known(Identities(identities))
+
+    def admit(self, transmission: Transmission) -> Admission | Verdict:
+        """Answer before a body is read: whom it is from and for, or a denial.
+
+        Strangers and endpoints that nobody claims are denied here. An admission releases nothing.
+        """
+        if self.policy is None:
+            return rules.deny(Reason.POLICY_NOT_LOADED)
+        appliance = rules.identify(self.policy, transmission.source)
+        if isinstance(appliance, Reason):
+            return rules.deny(appliance)
+        try:
+            addressed = _address(transmission, appliance)
+            path = requests.path_of(addressed.target)
+        except Refused as err:
+            return rules.deny(err.reason, appliance)
+        recipients, endpoint = rules.claimants(
+            self.policy, addressed.method, addressed.host or "", path
+        )
+        if endpoint is None:
+            self._count_unclaimed(appliance, addressed)
+            return rules.deny(Reason.UNCLAIMED_ENDPOINT, appliance)
+        return Admission(
+            policy=self.policy, appliance=appliance, recipients=recipients, endpoint=endpoint
+        )
+
+    def _count_unclaimed(self, appliance: Appliance, transmission: Transmission) -> None:
+        place = appliance.id, transmission.host or "", transmission.method
+        if place not in self._unclaimed and len(self._unclaimed) >= MAX_UNCLAIMED:
+            return
+        self._unclaimed[place] = self._unclaimed.get(place, 0) + 1
+        self._on_event(
+            Unclaimed(
+                appliance_id=appliance.id,
+                host=place[1],
+                method=place[2],
+                count=self._unclaimed[place],
+            )
+        )
+
+    async def deny(self, transmission: Transmission, verdict: Verdict) -> Passage:
+        """Record a denial that the gate or `admit` came to."""
+        denied = rules.denied(verdict, verdict.reason)
+        entry = self._entry(transmission, Examined(verdict=denied, template=_origin(transmission)))
+        try:
+            await self._journal.append(entry)
+        except StorageError:
+            denied = rules.denied(verdict, Reason.STORAGE_FAILED)
+        self._tell(transmission, Examined(verdict=denied, template=""), denied)
+        return Passage(verdict=denied)
+
+    async def handle(self, transmission: Transmission) -> Passage:
+        """Take one transmission the whole way; what is returned as outgoing is already recorded.
+
+        Consents that change meanwhile are noticed: it is then decided anew, and denied where they
+        will not hold still.
+        """
+        for _ in range(MAX_REDECISIONS):
+            admitted = self.admit(transmission)
+            if isinstance(admitted, Verdict):
+                return await self.deny(transmission, admitted)
+            examined = await self._examine(transmission, admitted)
+            verdict = examined.verdict
+            try:
+                await self._learn(admitted.appliance, examined)
+                number = await self._journal.append(self._entry(transmission, examined))
+            except StorageError:
+                verdict = rules.denied(verdict, Reason.STORAGE_FAILED)
+                examined = replace(examined, verdict=verdict, outgoing=None, released=())
+                number = 0
+            if verdict.outcome is Outcome.DENY:
+                self._tell(transmission, examined, verdict)
+                return Passage(verdict=verdict)
+            if self.is_current(verdict):
+                return Passage(
+                    verdict=verdict,
+                    outgoing=examined.outgoing,
+                    released=examined.released,
+                    number=number,
+                    examined=examined,
+                )
+            await self._take_back(number, Reason.POLICY_CHANGED)
+        return await self.deny(transmission, rules.deny(Reason.POLICY_CHANGED))
+
+    async def settle(
+        self,
+        transmission: Transmission,
+        passage: Passage,
+        *,
+        released: bool,
+        failed: Reason | None = None,
+    ) -> Verdict:
+        """Take note of what became of a passage: whether its first byte went out, or why not.
+
+        Returns the verdict as it turned out. What went out stays recorded as released, whatever
+        the cloud answered.
+        """
+        verdict = passage.verdict
+        examined = passage.examined or Examined(verdict=verdict, template="")
+        if not released:
+            verdict = rules.denied(verdict, failed or Reason.UPSTREAM_UNREACHABLE)
+            examined = replace(examined, released=())
+            await self._take_back(passage.number, verdict.reason)
+        self._tell(transmission, examined, verdict)
+        return verdict
+
+    async def _take_back(self, number: int, reason: Reason) -> None:
+        try:
+            await self._journal.not_released(number, reason)
+        except StorageError:
+            # The journal then claims a disclosure that did not happen: wrong on the safe side.
+            _LOGGER.warning("The journal could not be corrected")
+
+    def split_token(self, target: str) -> tuple[str | None, str]:
+        """Split `/<token>/rest` into token and `/rest` where the token is an appliance's."""
+        first, slash, rest = target[1:].partition("/")
+        first, question, query = first.partition("?")
+        if self.policy is not None and first and self.policy.has_token(first):
+            return first, f"/{rest}" if slash else f"/{question}{query}"
+        return None, target
+
+    def is_current(self, verdict: Verdict) -> bool:
+        """Tell whether the policy a verdict was made under is still the one in force."""
+        return self.policy is not None and (
+            verdict.outcome is Outcome.DENY or verdict.policy_version == self.policy.version
+        )
+
+    async def _examine(self, transmission: Transmission, admitted: Admission) -> Examined:
+        addressed = _address(transmission, admitted.appliance)
+        known = self._known.setdefault(admitted.appliance.id, _Known())
+        template = requests.template_of(addressed, looks_like_data)
+        question = Question(
+            policy=admitted.policy,
+            appliance=admitted.appliance,
+            recipients=admitted.recipients,
+            endpoint=admitted.endpoint,
+            template=template,
+            fields={},
+            known=self.learning.at(admitted.appliance.id, template),
+        )
+        arguments = (
+            question,
+            addressed,
+            self.learning.count(admitted.appliance.id),
+            known.identities.all(),
+            self._clock.now(),
+        )
+        try:
+            if len(transmission.body) <= INLINE_BYTES:
+                return examine(*arguments)
+            return await asyncio.to_thread(examine, *arguments)
+        except Exception as err:  # noqa: BLE001 - whatever was not foreseen must not leave either
+            # Where it broke, but not the message: that may quote a value.
+            _LOGGER.error("Examining a transmission failed: %s", _whereabouts(err))  # noqa: TRY400
+            return Examined(
+                verdict=admitted.deny(Reason.INTERNAL_ERROR), template=_origin(addressed)
+            )
+
+    async def _learn(self, appliance: Appliance, examined: Examined) -> None:
+        """Keep what is new in a message; raises `StorageError` before anything is forgotten."""
+        new = self._known[appliance.id].identities.remember(examined.identities)
+        if not (examined.fresh or new):
+            return
+        first = tuple(point for point in examined.fresh if self.learning.get(point.id) is None)
+        self.learning.add(examined.fresh)
+        self._promoted.pop(appliance.id, None)
+        self._shown.clear()
+        await self._remember(appliance.id, examined.fresh, new)
+        if first:
+            self._on_event(Discovered(appliance_id=appliance.id, data_points=first))
+
+    def _readings(self, appliance: Appliance, examined: Examined, at: float) -> tuple[Reading, ...]:
+        """Return the newest values of the promoted data points in this message."""
+        shown = self._shown_at(appliance, examined.template)
+        newest = {item.field: item.value for item in examined.found if item.field in shown}
+        return tuple(learning.reading(shown[item], value, at) for item, value in newest.items())
+
+    def promoted(self, appliance: Appliance) -> list[DataPoint]:
+        """Return the data points with entities: chosen, consented, or telling by themselves."""
+        points = self._promoted.get(appliance.id)
+        if points is None:
+            chosen = appliance.promoted | self._consented(appliance.id)
+            points = learning.promoted(self.learning.of(appliance.id), chosen)
+            self._promoted[appliance.id] = points
+        return points
+
+    def _consented(self, appliance_id: str) -> frozenset[str]:
+        if self.policy is None:
+            return frozenset()
+        return frozenset(
+            point.id
+            for (appliance, template), terms in self.policy.terms.items()
+            if appliance == appliance_id
+            for item, point in self.learning.at(appliance, template).items()
+            if item in terms
+        )
+
+    def _shown_at(self, appliance: Appliance, template: str) -> dict[Field, DataPoint]:
+        """Return the data points at an endpoint template whose readings are shown at home."""
+        place = appliance.id, template
+        if place not in self._shown:
+            self._shown[place] = {
+                point.field: point
+                for point in self.promoted(appliance)
+                if point.template == template and learning.has_sensor(point, appliance.promoted)
+            }
+        return self._shown[place]
+
+    def enforce(self, policy: Policy) -> None:
+        """Bring a policy into force, at once and whole."""
+        self.policy = policy
+        self._promoted.clear()
+        self._shown.clear()
+
+    def _entry(self, transmission: Transmission, examined: Examined) -> Entry:
+        verdict = examined.verdict
+        return Entry(
+            at=self._clock.now(),
+            gate=transmission.gate,
+            appliance_id=verdict.appliance.id if verdict.appliance else None,
+            recipient_ids=tuple(recipient.id for recipient in verdict.recipients),
+            template=examined.template,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            released=examined.released,
+            withheld=examined.withheld,
+            bytes_in=len(transmission.body),
+            bytes_out=len(examined.outgoing.body) if examined.outgoing else 0,
+        )
+
+    def _tell(self, transmission: Transmission, examined: Examined, verdict: Verdict) -> None:
+        at = self._clock.now()
+        readings = self._readings(verdict.appliance, examined, at) if verdict.appliance else ()
+        self._on_event(
+            Decided(
+                at=at,
+                gate=transmission.gate,
+                outcome=verdict.outcome,
+                reason=verdict.reason,
+                appliance_id=verdict.appliance.id if verdict.appliance else None,
+                recipient_ids=tuple(recipient.id for recipient in verdict.recipients),
+                released=examined.released,
+                withheld=examined.withheld,
+                readings=readings,
+            )
+        )
+
+
+def _whereabouts(error: BaseException) -> str:
+    """Return type and innermost place of an error, without its message."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + place
+
+
+def _origin(transmission: Transmission) -> str:
+    return f"{transmission.method} {transmission.host or ''}/…"
+
+
+def _address(transmission: Transmission, appliance: Appliance) -> Transmission:
+    """Say which host a request is meant for where only the appliance's base URL tells.
+
+    Raises `Refused(UNCLAIMED_ENDPOINT)` where the appliance has none.
+    """
+    if transmission.source.token is None:
+        return transmission
+    if appliance.base_url is None:
+        raise Refused(Reason.UNCLAIMED_ENDPOINT, "the appliance has no base URL")
+    base = urlsplit(appliance.base_url)
+    return replace(
+        transmission,
+        host=(base.hostname or "").lower(),
+        target=base.path.rstrip("/") + transmission.target,
+    )
