@@ -17,7 +17,15 @@ The seam. `Firewall` takes frozen values (`model`) and hands out frozen events; 
 engine is meant for use from outside.
 """
 
-from .errors import ConsentError, EngineError, StorageError
+from .errors import ConsentError, EngineError, PathSyntaxError, StorageError
 from .firewall import Firewall
+from .redaction.paths import parse as parse_path
 
-__all__ = ["ConsentError", "EngineError", "Firewall", "StorageError"]
+__all__ = [
+    "ConsentError",
+    "EngineError",
+    "Firewall",
+    "PathSyntaxError",
+    "StorageError",
+    "parse_path",
+]

@@ -67,7 +67,9 @@ def unbase64(text: str) -> tuple[str, str]:
 
 
 def close(original: Embedded, tree: Tree) -> Embedded:
-    """Write a changed tree back into a string of the same encoding and padding."""
+    """Write a tree back into a string of the same encoding and padding, if it changed at all."""
+    if tree == original.tree:
+        return original
     inner = json_text.encode_text(tree, ascii_only=original.raw.isascii())
     if original.encoding == "json":
         return Embedded("json", inner, tree)
