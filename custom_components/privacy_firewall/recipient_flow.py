@@ -1,0 +1,188 @@
+"""The forms of a recipient: user, later reconfigure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from homeassistant.config_entries import (
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+)
+import probatio
+
+from .const import (
+    CONF_ALLOW_PRIVATE,
+    CONF_BENEFIT,
+    CONF_ENDPOINTS,
+    CONF_FUNCTIONAL,
+    CONF_IF_REFUSED,
+    CONF_NEUTRAL,
+    CONF_ORGANISATION,
+    CONF_PURPOSE,
+    SUBENTRY_RECIPIENT,
+)
+from .engine import PathSyntaxError, parse_path
+from .engine.model import Endpoint, Purpose
+from .forms import (
+    LINES,
+    PROSE,
+    TEXT,
+    Address,
+    Check,
+    choice,
+    read_address,
+    read_lines,
+)
+from .survey import is_at_home
+
+SECTION_ADVANCED = "advanced"
+
+
+class RecipientFlow(ConfigSubentryFlow):
+    """Adds or changes a recipient."""
+
+    def __init__(self) -> None:
+        """Start with nothing proposed."""
+        self._proposed: dict[str, Any] = {}
+
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask who receives, for what purpose, and where. A repair may know the endpoints."""
+        check = Check()
+        if user_input is not None and CONF_ORGANISATION not in user_input:
+            # Kept: whoever opens the form that a repair started asks for it without input.
+            self._proposed, user_input = user_input, None
+        if user_input is not None:
+            organisation = user_input[CONF_ORGANISATION].strip()
+            title = f"{organisation} ({user_input[CONF_PURPOSE]})"
+            if not organisation:
+                check.refuse(CONF_ORGANISATION, "missing")
+            if title.casefold() in {
+                subentry.title.casefold()
+                for subentry in self._get_entry().get_subentries_of_type(SUBENTRY_RECIPIENT)
+            }:
+                check.refuse(CONF_ORGANISATION, "recipient_exists")
+            data = {
+                CONF_ORGANISATION: organisation,
+                CONF_PURPOSE: user_input[CONF_PURPOSE],
+                **_received(user_input, {}, check),
+            }
+            if not check.errors:
+                return self.async_create_entry(title=title, data=data)
+        schema = probatio.Schema(
+            {
+                probatio.Required(CONF_ORGANISATION): TEXT,
+                probatio.Required(CONF_PURPOSE, default=Purpose.SERVICE.value): choice(
+                    Purpose, CONF_PURPOSE
+                ),
+                **_RECIPIENT_FIELDS,
+            }
+        )
+        return self.async_show_form(
+            step_id="user",
+            data_schema=self.add_suggested_values_to_schema(schema, user_input or self._proposed),
+            errors=check.errors,
+            description_placeholders={"example": _EXAMPLE_ENDPOINT, **check.named},
+        )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change where and what, but not who or why: consents given hold for these alone."""
+        subentry = self._get_reconfigure_subentry()
+        check = Check()
+        if user_input is not None:
+            received = _received(user_input, subentry.data, check)
+            if not check.errors:
+                return self.async_update_and_abort(
+                    self._get_entry(), subentry, data_updates=received
+                )
+        return self.async_show_form(
+            step_id="reconfigure",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(_RECIPIENT_FIELDS),
+                user_input or {**subentry.data, SECTION_ADVANCED: subentry.data},
+            ),
+            errors=check.errors,
+            description_placeholders={
+                "recipient": subentry.title,
+                "example": _EXAMPLE_ENDPOINT,
+                **check.named,
+            },
+        )
+
+
+_EXAMPLE_ENDPOINT = "POST https://telemetry.vendor.example/v1"
+
+_RECIPIENT_FIELDS: dict[probatio.Marker, Any] = {
+    probatio.Optional(CONF_BENEFIT): PROSE,
+    probatio.Optional(CONF_IF_REFUSED): PROSE,
+    probatio.Required(CONF_ENDPOINTS): LINES,
+    probatio.Optional(SECTION_ADVANCED): section(
+        probatio.Schema(
+            {
+                probatio.Optional(CONF_FUNCTIONAL): LINES,
+                probatio.Optional(CONF_NEUTRAL): LINES,
+                probatio.Required(CONF_ALLOW_PRIVATE, default=False): BooleanSelector(),
+            }
+        ),
+        {"collapsed": True},
+    ),
+}
+
+
+def _received(
+    user_input: Mapping[str, Any], known: Mapping[str, Any], check: Check
+) -> dict[str, Any]:
+    """Return what may be changed about a recipient, normalised; what is wrong goes to `check`."""
+    advanced = user_input.get(SECTION_ADVANCED, known)
+    allow_private = bool(advanced.get(CONF_ALLOW_PRIVATE))
+    return {
+        CONF_BENEFIT: user_input.get(CONF_BENEFIT, "").strip(),
+        CONF_IF_REFUSED: user_input.get(CONF_IF_REFUSED, "").strip(),
+        CONF_ENDPOINTS: _endpoints(user_input[CONF_ENDPOINTS], check, allow_private=allow_private),
+        CONF_FUNCTIONAL: _paths(CONF_FUNCTIONAL, advanced, check),
+        CONF_NEUTRAL: _paths(CONF_NEUTRAL, advanced, check),
+        CONF_ALLOW_PRIVATE: allow_private,
+    }
+
+
+def _endpoints(typed: Iterable[str], check: Check, *, allow_private: bool) -> list[str]:
+    read: list[str] = []
+    for line in read_lines(typed):
+        try:
+            endpoint = Endpoint.parse(line)
+        except ValueError:
+            check.refuse(CONF_ENDPOINTS, "invalid_endpoint", endpoint=line)
+            continue
+        address = read_address(endpoint.host)
+        if address is not None and (
+            address.is_unspecified or address.is_multicast or address.is_link_local
+        ):
+            check.refuse(CONF_ENDPOINTS, "never_called", endpoint=line)
+        elif not allow_private and _is_private(endpoint.host, address):
+            check.refuse(CONF_ENDPOINTS, "private_endpoint", endpoint=line)
+        read.append(str(endpoint))
+    if not read:
+        check.refuse(CONF_ENDPOINTS, "missing")
+    return list(dict.fromkeys(read))
+
+
+def _is_private(host: str, address: Address | None) -> bool:
+    """Tell whether an endpoint is at home; a name that only resolves there is refused later."""
+    if address is not None:
+        return not address.is_global
+    return host == "localhost" or host.endswith(".localhost") or is_at_home(host)
+
+
+def _paths(where: str, advanced: Mapping[str, Any], check: Check) -> list[str]:
+    read: list[str] = []
+    for line in read_lines(advanced.get(where, ())):
+        try:
+            read.append(str(parse_path(line)))
+        except PathSyntaxError:
+            # A field in a section has no place for an error of its own: the section shows it.
+            check.refuse(SECTION_ADVANCED, f"invalid_{where}", path=line)
+    return list(dict.fromkeys(read))

@@ -1,0 +1,339 @@
+"""One repair for all calls that no recipient claims; asked once, gone when settled."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from homeassistant.components.repairs import DOMAIN as REPAIRS, repairs_flow_manager
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.privacy_firewall.const import DOMAIN
+from custom_components.privacy_firewall.engine.model import Unclaimed
+from custom_components.privacy_firewall.repairs import (
+    ISSUE_UNCLAIMED,
+    async_create_fix_flow,
+    async_forget_unclaimed,
+    async_note_unclaimed,
+    async_review_unclaimed,
+)
+from tests.common import a_entry, appliance
+from tests.flows import suggested, unspoken
+
+FIX = "issues", ISSUE_UNCLAIMED, "fix_flow"
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant) -> Iterator[MockConfigEntry]:
+    """Two appliances and no recipient, said to be loaded."""
+    added = a_entry(
+        appliance("Fridge *1*"),
+        appliance("Brush", token="t", base_url="http://brush.example:81/v1"),
+        port=8080,
+    )
+    added.add_to_hass(hass)
+    hass.config.components.add(DOMAIN)
+    added.mock_state(hass, ConfigEntryState.LOADED)
+    yield added
+    added.mock_state(hass, ConfigEntryState.NOT_LOADED)
+
+
+def ids(entry: MockConfigEntry) -> list[str]:
+    return list(entry.subentries)
+
+
+def call(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    host: str = "api.vendor.example",
+    *,
+    by: int = 0,
+    method: str = "POST",
+    count: int = 1,
+) -> None:
+    """Let an appliance call what nobody claims."""
+    async_note_unclaimed(
+        hass,
+        entry,
+        Unclaimed(appliance_id=ids(entry)[by], host=host, method=method, count=count),
+    )
+
+
+def issue(hass: HomeAssistant) -> ir.IssueEntry | None:
+    """The repair; there is never another."""
+    issues = [one for (domain, _), one in ir.async_get(hass).issues.items() if domain == DOMAIN]
+    assert len(issues) <= 1
+    return issues[0] if issues else None
+
+
+def number(hass: HomeAssistant) -> str | None:
+    """How many calls the repair's title tells of."""
+    raised = issue(hass)
+    return raised.translation_placeholders["number"] if raised else None
+
+
+def claim(hass: HomeAssistant, entry: MockConfigEntry, *endpoints: str) -> ConfigSubentry:
+    """Add a recipient, as the update listener sees it."""
+    subentry = ConfigSubentry(
+        data={"endpoints": list(endpoints)},
+        subentry_type="recipient",
+        title="Vendor (service)",
+        unique_id=None,
+    )
+    hass.config_entries.async_add_subentry(entry, subentry)
+    async_review_unclaimed(hass, entry)
+    return subentry
+
+
+async def fix(hass: HomeAssistant) -> Any:
+    """Open the repair."""
+    assert await async_setup_component(hass, REPAIRS, {})
+    manager = repairs_flow_manager(hass)
+    assert manager is not None
+    result = await manager.async_init(DOMAIN, context={"issue_id": ISSUE_UNCLAIMED})
+    assert unspoken(result, *FIX) == []
+    return result
+
+
+async def choose(hass: HomeAssistant, result: Any, **given: Any) -> Any:
+    """Go on in the repair."""
+    manager = repairs_flow_manager(hass)
+    assert manager is not None
+    result = await manager.async_configure(result["flow_id"], given)
+    assert unspoken(result, *FIX) == []
+    return result
+
+
+async def test_calls_share_one_repair(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Which tells how many they are, and is not raised anew for more of the same."""
+    assert issue(hass) is None
+    call(hass, entry)
+    raised = issue(hass)
+    assert raised is not None
+    assert (raised.is_fixable, raised.is_persistent) == (True, False)
+    assert (raised.severity, number(hass)) == (ir.IssueSeverity.WARNING, "1")
+    call(hass, entry, count=2)
+    assert issue(hass) is raised
+    call(hass, entry, method="GET")
+    call(hass, entry, by=1)
+    call(hass, entry, "ads.vendor.example")
+    assert number(hass) == "4"
+
+
+async def test_list_is_shown(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Appliance, host, method and the count of now; the most frequent first; never more than 20."""
+    for count in range(1, 24):
+        call(hass, entry, f"h{count}.example", count=count)
+    call(hass, entry, "h1.example", by=1, method="GET", count=99)
+    result = await fix(hass)
+    assert (result["type"], result["step_id"]) == ("menu", "init")
+    assert result["menu_options"] == ["add_recipient", "leave_denied"]
+    lines = result["description_placeholders"]["unclaimed"].splitlines()
+    assert lines[:2] == [
+        "- Brush → `h1.example` (GET): 99",
+        r"- Fridge \*1\* → `h23.example` (POST): 23",
+    ]
+    assert (len(lines), lines[-1]) == (21, "- and 4 more")
+
+
+@pytest.mark.parametrize(
+    ("host", "method"),
+    [
+        ("", "POST"),
+        ("`[x](evil)`", "POST"),
+        ("a b", "POST"),
+        ("<b>", "POST"),
+        ("x" * 254, "POST"),
+        ("api.vendor.example", "`GET`"),
+        ("api.vendor.example", "X" * 17),
+    ],
+)
+async def test_name_that_is_none_is_not_repeated(
+    hass: HomeAssistant, entry: MockConfigEntry, host: str, method: str
+) -> None:
+    call(hass, entry, host, method=method)
+    assert issue(hass) is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "left"),
+    [
+        ("POST https://api.vendor.example/v1", "1"),
+        ("* https://api.vendor.example/", None),
+        ("GET https://api.vendor.example/", "1"),
+        ("* https://vendor.example/", "2"),
+        ("nonsense", "2"),
+    ],
+)
+async def test_claimed_calls_leave_the_repair(
+    hass: HomeAssistant, entry: MockConfigEntry, endpoint: str, left: str | None
+) -> None:
+    call(hass, entry)
+    call(hass, entry, method="GET")
+    claim(hass, entry, endpoint)
+    assert number(hass) == left
+
+
+async def test_call_beside_what_was_claimed_comes_back(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Another path of the host: it was taken for claimed, and was not."""
+    call(hass, entry)
+    claim(hass, entry, "POST https://api.vendor.example/v1")
+    assert issue(hass) is None
+    entry_before = dict(entry.options)
+    hass.config_entries.async_remove_subentry(entry, ids(entry)[-1])
+    call(hass, entry, count=2)
+    assert number(hass) == "1"
+    assert entry.options == entry_before
+
+
+async def test_appliance_that_is_gone_is_not_asked_about(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    call(hass, entry)
+    call(hass, entry, by=1)
+    hass.config_entries.async_remove_subentry(entry, ids(entry)[0])
+    async_review_unclaimed(hass, entry)
+    assert number(hass) == "1"
+
+
+async def test_left_denied_is_not_asked_again(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Not even after the engine starts anew; what is new is."""
+    call(hass, entry)
+    call(hass, entry, "ads.vendor.example")
+    result = await fix(hass)
+    result = await choose(hass, result, next_step_id="leave_denied")
+    assert result["type"] == "create_entry"
+    assert issue(hass) is None
+    assert entry.options["who_may_grant"] == "everyone"
+    async_forget_unclaimed(hass, entry)
+    call(hass, entry)
+    assert issue(hass) is None
+    call(hass, entry, "new.vendor.example")
+    assert number(hass) == "1"
+    result = await fix(hass)
+    assert "ads.vendor" not in result["description_placeholders"]["unclaimed"]
+
+
+async def test_call_since_the_list_was_shown_is_asked_about(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Only what was shown is left denied."""
+    call(hass, entry)
+    result = await fix(hass)
+    call(hass, entry, "new.vendor.example")
+    result = await choose(hass, result, next_step_id="leave_denied")
+    assert (result["type"], result["step_id"]) == ("menu", "init")
+    assert "new.vendor.example" in result["description_placeholders"]["unclaimed"]
+    assert number(hass) == "1"
+    result = await choose(hass, result, next_step_id="leave_denied")
+    assert result["type"] == "create_entry"
+    assert issue(hass) is None
+
+
+async def test_what_was_left_denied_goes_with_its_appliance(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    fridge, brush = ids(entry)
+    hass.config_entries.async_update_entry(
+        entry, options={"left_denied": ["gone GET a", f"{brush} GET b"]}
+    )
+    call(hass, entry)
+    await choose(hass, await fix(hass), next_step_id="leave_denied")
+    assert entry.options["left_denied"] == [
+        f"{brush} GET b",
+        f"{fridge} POST api.vendor.example",
+    ]
+
+
+async def test_one_call_leads_to_the_recipients_form(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """With the endpoint filled in. The repair stays until the recipient is there."""
+    call(hass, entry)
+    result = await choose(hass, await fix(hass), next_step_id="add_recipient")
+    assert (result["type"], result["reason"]) == ("abort", "add_recipient")
+    kind, flow_id = result["next_flow"]
+    assert kind == "config_subentries_flow"
+    assert number(hass) == "1"
+    form = await hass.config_entries.subentries.async_configure(flow_id)
+    assert suggested(form) == {"endpoints": ["POST https://api.vendor.example/"]}
+    form = await hass.config_entries.subentries.async_configure(
+        flow_id,
+        {
+            "organisation": "Vendor",
+            "purpose": "service",
+            "endpoints": suggested(form)["endpoints"],
+        },
+    )
+    assert form["type"] == "create_entry"
+    async_review_unclaimed(hass, entry)
+    assert issue(hass) is None
+
+
+async def test_several_calls_are_picked_from(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """By the scheme and port that the appliance was told, where that is known."""
+    call(hass, entry, "brush.example", by=1, count=3)
+    call(hass, entry, "fd00::1", count=2)
+    call(hass, entry, "brush.example", count=1)
+    result = await choose(hass, await fix(hass), next_step_id="add_recipient")
+    assert (result["type"], result["step_id"]) == ("form", "add_recipient")
+    (options,) = (kind.config["options"] for kind in result["data_schema"].schema.values())
+    lines = [option["value"] for option in options]
+    assert lines == [
+        "POST http://brush.example:81/",
+        "POST https://[fd00::1]/",
+        "POST https://brush.example/",
+    ]
+    result = await choose(hass, result, endpoints=lines[:1])
+    form = await hass.config_entries.subentries.async_configure(result["next_flow"][1])
+    assert suggested(form) == {"endpoints": lines[:1]}
+
+
+@pytest.mark.parametrize("step", ["add_recipient", "leave_denied"])
+async def test_entry_that_is_gone_cannot_be_mended(
+    hass: HomeAssistant, entry: MockConfigEntry, step: str
+) -> None:
+    call(hass, entry)
+    result = await fix(hass)
+    entry.mock_state(hass, ConfigEntryState.NOT_LOADED)
+    result = await choose(hass, result, next_step_id=step)
+    assert (result["type"], result["reason"]) == ("abort", "not_loaded")
+    assert (await fix(hass))["reason"] == "not_loaded"
+
+
+async def test_repair_that_settled_itself_ends(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    call(hass, entry)
+    hass.config_entries.async_remove_subentry(entry, ids(entry)[0])
+    assert (await fix(hass))["type"] == "create_entry"
+    assert issue(hass) is None
+
+
+async def test_unknown_repair_is_confirmed(hass: HomeAssistant) -> None:
+    """One that an older version raised."""
+    flow = await async_create_fix_flow(hass, "another", None)
+    assert type(flow).__name__ == "ConfirmRepairFlow"
+
+
+async def test_repair_over_rest(
+    hass: HomeAssistant, entry: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    """As the frontend drives it."""
+    for needed in (REPAIRS, "network", "websocket_api"):
+        assert await async_setup_component(hass, needed, {})
+    call(hass, entry)
+    client = await hass_client()
+    url = "/api/repairs/issues/fix"
+    answer = await client.post(url, json={"handler": DOMAIN, "issue_id": ISSUE_UNCLAIMED})
+    shown = await answer.json()
+    assert (answer.status, shown["step_id"]) == (HTTPStatus.OK, "init")
+    answer = await client.post(f"{url}/{shown['flow_id']}", json={"next_step_id": "add_recipient"})
+    ended = await answer.json()
+    assert (answer.status, ended["type"]) == (HTTPStatus.OK, "abort")
+    assert ended["next_flow"][0] == "config_subentries_flow"
