@@ -1,0 +1,52 @@
+"""One message read, decided, redacted, written and checked, beside a JSON round trip."""
+
+from collections.abc import Callable, Iterator
+
+import orjson
+
+from .. import messages
+from ..household import examination
+from ..measure import Case, Comparison, Options, Quantity, Sample, by_turns, seconds_per_call
+
+PEER = "orjson.dumps(orjson.loads(body))"
+
+
+def run(options: Options) -> Iterator[Case]:
+    """Measure a small body and a larger one, each with seven rules."""
+    brush = messages.encode(messages.BRUSH)
+    yield from _case(
+        options,
+        f"toothbrush, {len(brush)} bytes, 7 withheld",
+        brush,
+        lambda path: path not in messages.BRUSH_WITHHELD,
+    )
+    fridge = messages.encode(messages.fridge())
+    size = f"fridge, {len(fridge)} bytes, 256 items"
+    yield from _case(
+        options, f"{size}, 7 withheld", fridge, lambda path: path not in messages.FRIDGE_FEW
+    )
+    yield from _case(
+        options, f"{size}, 7 granted", fridge, lambda path: path in messages.FRIDGE_FEW
+    )
+
+
+def _case(
+    options: Options, name: str, body: bytes, is_granted: Callable[[str], bool]
+) -> Iterator[Case]:
+    examine = examination(body, is_granted)
+    outgoing = examine().outgoing
+    if outgoing is None or not outgoing.body or outgoing.body == body:
+        raise RuntimeError(f"{name}: this measures no redaction")
+    budget = 0.01 if options.quick else 0.3
+
+    def ours() -> Sample:
+        return {name: 1e6 * seconds_per_call(examine, budget)}
+
+    def theirs() -> Sample:
+        return {name: 1e6 * seconds_per_call(lambda: orjson.dumps(orjson.loads(body)), budget)}
+
+    quantities = {name: Quantity(unit="µs", more_is_better=False)}
+    comparison = Comparison(
+        bench="redaction", peer=PEER, quantities=quantities, ours=ours, theirs=theirs
+    )
+    return by_turns(comparison, options.repeats)

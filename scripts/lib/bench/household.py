@@ -1,0 +1,93 @@
+"""A household for benches: one appliance, one recipient, and what is granted."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+import sys
+
+# Last, for modules of the integration have names of the standard library's (`select`).
+sys.path.append(str(Path(__file__).resolve().parents[3] / "custom_components" / "privacy_firewall"))
+
+from engine import Firewall, pipeline, policy
+from engine.model import (
+    Appliance,
+    Consent,
+    ConsentState,
+    DataPoint,
+    Endpoint,
+    Kind,
+    Purpose,
+    Recipient,
+    Source,
+    Transmission,
+)
+
+__all__ = ["APPLIANCE", "HEADERS", "HOST", "Firewall", "examination", "recipient"]
+
+HOST = "localhost"
+"""A name, not an address: the cloud's name is looked up once per connection, as in a home."""
+APPLIANCE = Appliance(id="brush", name="Toothbrush", addresses=frozenset({"127.0.0.1"}))
+HEADERS = (
+    ("Host", HOST),
+    ("User-Agent", "Sonic/2.14"),
+    ("Accept", "application/json"),
+    ("Content-Type", "application/json"),
+)
+
+
+def recipient(port: int | None) -> Recipient:
+    """Return the organisation behind the cloud at this port."""
+    return Recipient(
+        id="cloud",
+        organisation="Cloud",
+        purpose=Purpose.SERVICE,
+        endpoints=(Endpoint(host=HOST, scheme="http", port=port),),
+        allow_private=True,
+    )
+
+
+def examination(body: bytes, is_granted: Callable[[str], bool]) -> Callable[[], pipeline.Examined]:
+    """Return a call that takes a message the whole way but for socket and journal.
+
+    Everything about the household is made beforehand: what is measured is what every message costs.
+    """
+    transmission = Transmission(
+        gate="http",
+        source=Source(address="127.0.0.1"),
+        method="POST",
+        host=HOST,
+        target="/v1/report",
+        headers=(*HEADERS, ("Content-Length", str(len(body)))),
+        body=body,
+    )
+    receiver = recipient(None)
+    nothing = policy.build(1, (APPLIANCE,), (receiver,), [])
+    question = policy.Question(
+        policy=nothing,
+        appliance=APPLIANCE,
+        recipients=(receiver,),
+        endpoint=receiver.endpoints[0],
+        template="",
+        fields={},
+        known={},
+    )
+    seen = pipeline.examine(question, transmission, 0, frozenset(), 0.0)
+    given = [_given(point) for point in seen.fresh if is_granted(point.field.path)]
+    asked = replace(
+        question,
+        policy=policy.build(2, (APPLIANCE,), (receiver,), given),
+        known={point.field: point for point in seen.fresh},
+    )
+    remembered = frozenset(seen.identities)
+    return lambda: pipeline.examine(asked, transmission, len(seen.fresh), remembered, 0.0)
+
+
+def _given(point: DataPoint) -> tuple[Consent, DataPoint]:
+    consent = Consent(
+        appliance_id=point.appliance_id,
+        data_point_id=point.id,
+        recipient_id=point.recipients[0],
+        state=ConsentState.GIVEN,
+        kinds=point.kinds - {Kind.NULL},
+    )
+    return consent, point
