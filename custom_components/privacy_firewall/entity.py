@@ -1,0 +1,187 @@
+"""What all entities share: an appliance, its device, and silence towards voice assistants.
+
+`async_keep_entities` keeps a platform's entities in step with the household: new data points and
+recipients bring entities, changed names replace them, without a reload.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from typing import override
+
+from homeassistant.components.homeassistant.exposed_entities import KNOWN_ASSISTANTS
+from homeassistant.core import CALLBACK_TYPE, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import Entity
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.event import async_call_later
+
+from .engine.model import Event, GateChanged
+from .household import Household, PrivacyFirewallConfigEntry
+
+WRITE_SECONDS = 30
+"""A state follows what an appliance reports at most once per this time, the newest one last."""
+STATUS_SECONDS = 5
+"""The same for what the firewall did with it, which people look at while they try a switch."""
+
+
+class PrivacyFirewallEntity(Entity):
+    """An entity of an appliance."""
+
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+
+    def __init__(self, household: Household, appliance_id: str, key: str) -> None:
+        """Belong to an appliance's device, which may be another integration's."""
+        self._household = household
+        self._appliance_id = appliance_id
+        self._attr_unique_id = f"{appliance_id}_{key}"
+        # Not device_info: with another integration's identifiers it would make a second device.
+        self.device_entry = household.device(appliance_id)
+
+    @property
+    def described(self) -> tuple[object, ...]:
+        """What is fixed when it is added; where this changes it is added anew."""
+        return ()
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether the appliance is known: one whose stored data is broken is not."""
+        return self._appliance_id in self._household.firewall.appliances
+
+    @override
+    def get_initial_entity_options(self) -> er.EntityOptionsType | None:
+        """Keep it from assistants when it is registered; what the user chooses later stays.
+
+        In the same step as the registration: an assistant that exposes what is new is told of it
+        at once, and what it has then decided looks like the user's own choice.
+        """
+        return {
+            **(super().get_initial_entity_options() or {}),
+            **{assistant: {"should_expose": False} for assistant in KNOWN_ASSISTANTS},
+        }
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the household."""
+        await super().async_added_to_hass()
+        self._was_available = self.available
+        self.async_on_remove(self._household.async_listen_for_changes(self._changed))
+        self._follow()
+
+    _was_available = True
+
+    @callback
+    def _changed(self) -> None:
+        is_news = self._follow()
+        if self.available is not self._was_available:
+            self._was_available = self.available
+            self.async_write_ha_state()
+        elif is_news:
+            self._write_news()
+
+    def _follow(self) -> bool:
+        """Take over what changed in entry or consents; tell if its state is another now."""
+        return False
+
+    @callback
+    def _write_news(self) -> None:
+        self.async_write_ha_state()
+
+
+class ReportingEntity(PrivacyFirewallEntity):
+    """An entity whose state follows what the engine reports of its appliance."""
+
+    _cancel: CALLBACK_TYPE | None = None
+    _is_behind = False
+    _write_seconds: float = WRITE_SECONDS
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the engine."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self._household.async_listen(self._hear))
+        self.async_on_remove(self._stop_waiting)
+
+    @callback
+    def _hear(self, event: Event) -> None:
+        if getattr(event, "appliance_id", self._appliance_id) != self._appliance_id:
+            return
+        if self._take(event):
+            if isinstance(event, GateChanged):
+                self.async_write_ha_state()
+            else:
+                self._write_news()
+
+    @abstractmethod
+    def _take(self, event: Event) -> bool:
+        """Take over what an event of this appliance, or of the gate, says; tell if that is news."""
+
+    @callback
+    @override
+    def _write_news(self) -> None:
+        """Write the state now, or when the time since the last one is over."""
+        self._is_behind = True
+        if self._cancel is None:
+            self._write()
+
+    @callback
+    def _write(self, _: object = None) -> None:
+        self._cancel = None
+        if self._is_behind:
+            self._is_behind = False
+            self._cancel = async_call_later(self.hass, self._write_seconds, self._write)
+            self.async_write_ha_state()
+
+    @callback
+    def _stop_waiting(self) -> None:
+        if self._cancel is not None:
+            self._cancel()
+            self._cancel = None
+
+
+@callback
+def async_keep_entities[T: PrivacyFirewallEntity](
+    entry: PrivacyFirewallConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    wanted: Callable[[Household, str], Iterable[T]],
+) -> None:
+    """Add the entities wanted of every appliance, now and whenever there are more.
+
+    Nothing is removed here: an appliance takes its entities with it, a recipient's are removed by
+    the household, and a data point that is no longer promoted keeps what it has.
+    """
+    household = entry.runtime_data
+    added: dict[str, dict[str, T]] = {}
+
+    @callback
+    def keep() -> None:
+        present = household.firewall.appliances
+        for gone in added.keys() - present.keys():
+            if gone not in entry.subentries:
+                del added[gone]
+        for appliance_id in present:
+            known = added.setdefault(appliance_id, {})
+            new: list[T] = []
+            for entity in wanted(household, appliance_id):
+                before = known.get(entity.unique_id or "")
+                if before is not None and before.described == entity.described:
+                    continue
+                known[entity.unique_id or ""] = entity
+                if before is None:
+                    new.append(entity)
+                else:
+                    entry.async_create_task(
+                        household.hass, _replace(before, entity), eager_start=True
+                    )
+            if new:
+                async_add_entities(new, config_subentry_id=appliance_id)
+
+    async def _replace(before: T, after: T) -> None:
+        # A name is fixed when an entity is added; its id, and what the user set, stay registered.
+        if before.hass is not None:
+            await before.async_remove()
+        async_add_entities([after], config_subentry_id=after._appliance_id)  # noqa: SLF001
+
+    keep()
+    entry.async_on_unload(household.async_listen_for_changes(keep))
