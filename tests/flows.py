@@ -52,9 +52,7 @@ def _unspoken(result: Any, texts: Any) -> Iterator[str]:
                 shown.append(dig(part, words, name) or "")
     given = result.get("description_placeholders") or {}
     yield from {
-        f"{{{name}}} is not given"
-        for text in shown
-        for name in placeholders(text) - given.keys()
+        f"{{{name}}} is not given" for text in shown for name in placeholders(text) - given.keys()
     }
 
 

@@ -77,5 +77,5 @@ def data_name(entity: dict[str, Any]) -> str:
     attributes = entity["state"]["attributes"]
     if (recipient := attributes.get("recipient")) is None:
         return str(entity["original_name"] or attributes["friendly_name"])
-    name = str(entity["original_name"]).removeprefix("Share ")
-    return name.removesuffix(f" with {recipient} for {attributes['purpose']}")
+    name = str(entity["original_name"])
+    return name.removesuffix(f" to {recipient} for {attributes['purpose']}")

@@ -1,0 +1,138 @@
+"""Consents as switches: one for each data point and recipient, off until somebody turns it on.
+
+The switch is a view; the ledger is the truth. A switch that is disabled, removed or renamed changes
+no consent.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any, override
+
+from homeassistant.components.switch import SwitchEntity
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
+
+from .engine.model import Consent, DataPoint, Recipient
+from .entity import PrivacyFirewallEntity, async_keep_entities
+from .household import Household, PrivacyFirewallConfigEntry
+
+# Decisions are recorded one by one where they are kept.
+PARALLEL_UPDATES = 0
+HOW = "switch"
+"""By which means a decision came, as the ledger calls it."""
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: PrivacyFirewallConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add a switch for every pair of data point and recipient that was observed."""
+    async_keep_entities(entry, async_add_entities, _wanted)
+
+
+def _wanted(household: Household, appliance_id: str) -> Iterator[ConsentSwitch]:
+    for point in household.firewall.promoted(appliance_id):
+        for recipient_id in point.recipients:
+            recipient = household.firewall.recipients.get(recipient_id)
+            if recipient is not None:
+                yield ConsentSwitch(household, point, recipient)
+
+
+class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
+    """The household's decision about one data point and one recipient."""
+
+    # Not a control of the appliance: areas, devices and assistants must not sweep it along.
+    _attr_entity_category = EntityCategory.CONFIG
+    _attr_translation_key = "consent"
+    _unrecorded_attributes = frozenset(
+        {"data_point_id", "path", "endpoint", "benefit", "if_refused", "category"}
+    )
+
+    def __init__(self, household: Household, point: DataPoint, recipient: Recipient) -> None:
+        """Stand for a data point and a recipient."""
+        super().__init__(household, point.appliance_id, f"{point.id}_{recipient.id}")
+        self._item = point.id, recipient.id
+        self._point = point
+        self._names = point.name, recipient.organisation, recipient.purpose.value
+        self._attr_translation_placeholders = {
+            "data": point.name,
+            "recipient": recipient.organisation,
+            "purpose": recipient.purpose.value,
+        }
+        self._recipient = recipient
+        self._deciding = asyncio.Lock()
+        self._shown: tuple[object, ...] = ()
+
+    @property
+    @override
+    def described(self) -> tuple[object, ...]:
+        """Its name is made of these."""
+        return self._names
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether appliance and recipient are known."""
+        return super().available and self._recipient.id in self._household.firewall.recipients
+
+    @property
+    def _consent(self) -> Consent | None:
+        return self._household.firewall.consent(*self._item)
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        """Whether the consent is in force."""
+        consent = self._consent
+        return consent is not None and consent.in_force
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any]:
+        """What to know before turning it on. Never a value."""
+        consent = self._consent
+        return {
+            "data_point_id": self._point.id,
+            "path": str(self._point.field),
+            "endpoint": self._point.template,
+            "category": self._point.category.value,
+            "recipient": self._recipient.organisation,
+            "purpose": self._recipient.purpose.value,
+            "benefit": self._recipient.benefit,
+            "if_refused": self._recipient.if_refused,
+            "last_decided": dt_util.utc_from_timestamp(consent.decided_at).isoformat()
+            if consent
+            else None,
+        }
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Grant the consent, if this one and no other was meant."""
+        context = self._context
+        async with self._deciding:
+            if not self.is_on:
+                await self._household.grants.async_grant(
+                    self._item, entity_id=self.entity_id, context=context, how=HOW
+                )
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Withdraw the consent. Anybody may, and any number at once."""
+        person = self._context.user_id if self._context else None
+        # One that is just being granted is waited for, or it would be on in the end.
+        async with self._deciding:
+            if self._consent is None:
+                return
+            # Also where it is off: an earlier withdrawal may have failed to be recorded.
+            await self._household.async_withdraw(*self._item, how=HOW, person=person)
+
+    @override
+    def _follow(self) -> bool:
+        firewall = self._household.firewall
+        self._point = firewall.data_point(self._point.id) or self._point
+        self._recipient = firewall.recipients.get(self._recipient.id, self._recipient)
+        before, self._shown = self._shown, (self._consent, self._point, self._recipient)
+        return before != self._shown
