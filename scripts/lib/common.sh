@@ -8,6 +8,7 @@ CACHE=${PRIVACY_FIREWALL_CACHE:-$ROOT/.cache}
 # shellcheck disable=SC2034 # Read by the scripts.
 VENV=$ROOT/.venv VENV_NEWEST=$ROOT/.venv-newest VENV_ENGINE=$CACHE/engine-venv
 
+SELF=$(cd "$(dirname "$0")" && pwd -P)/$(basename "$0")
 cd "$ROOT" || exit
 # Home Assistant compiled anew at each start costs ten seconds; the files stay in ignored folders.
 unset PYTHONDONTWRITEBYTECODE
@@ -20,7 +21,7 @@ fail() {
 }
 
 # The comment at a script's head is its help: from the second line to the first that is none.
-help() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
+help() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$SELF"; }
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
