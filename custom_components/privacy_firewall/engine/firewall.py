@@ -4,6 +4,7 @@ In go what the household states (`configure`) and decides (`grant`, `withdraw`);
 Both are frozen values, so that the engine could live in another process.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 import json
@@ -34,7 +35,7 @@ from .model import (
     Protection,
     Recipient,
 )
-from .pipeline import Pipeline
+from .pipeline import Passage, Pipeline
 from .storage import Database
 
 
@@ -78,6 +79,7 @@ class Firewall:
             on_event=self._event,
             remember=self._remember,
         )
+        self._protected_ports = protected_ports
         self._upstream = Upstream(protected_ports=protected_ports)
         self._gate = HttpGate(self._pipeline, self._upstream, resolve_mac=resolve_mac)
         self._appliances: dict[str, Appliance] = {}
@@ -92,6 +94,14 @@ class Firewall:
         Until `configure` is called everything is denied: the policy is not loaded.
         """
         await self._database.open()
+        try:
+            await self._load()
+        except BaseException:
+            await self._database.close()
+            raise
+        self._started = True
+
+    async def _load(self) -> None:
         await self._ledger.load()
         self._pipeline.learning.add(await self._database.run(_load_points))
         for appliance_id, identities in (await self._database.run(_load_identities)).items():
@@ -104,7 +114,6 @@ class Firewall:
                 last_seen=tally.last_seen,
                 last_disclosure=tally.last_disclosure,
             )
-        self._started = True
 
     async def stop(self) -> None:
         """Close the gate, end what is under way, flush and close the file."""
@@ -120,6 +129,8 @@ class Firewall:
         """
         await self.close_gate()
         opened = await self._gate.open(host, port)
+        # No transmission is to come back in by itself.
+        self._upstream.protect(self._protected_ports | {opened})
         self._event(GateChanged(gate="http", is_open=True))
         return opened
 
@@ -139,6 +150,29 @@ class Firewall:
         self._appliances = {appliance.id: appliance for appliance in appliances}
         self._recipients = {recipient.id: recipient for recipient in recipients}
         self._enforce()
+        self._gate.abort(self._is_of_the_past)
+
+    def _is_of_the_past(self, passage: Passage) -> bool:
+        """Tell whether an appliance or a recipient of a transmission is no longer stated."""
+        sender = passage.verdict.appliance
+        return (
+            sender is None
+            or sender.id not in self._appliances
+            or any(one.id not in self._recipients for one in passage.verdict.recipients)
+        )
+
+    async def forget_all_but(self, appliance_ids: frozenset[str]) -> None:
+        """Forget what was seen of other appliances; ledger and journal keep what was decided.
+
+        Raises `StorageError` with everything as it was.
+        """
+        gone = sorted(self._pipeline.known_appliances() - appliance_ids)
+        if gone:
+            await self._database.run(lambda connection: _forget(connection, gone))
+            for appliance_id in gone:
+                self._pipeline.forget(appliance_id)
+                self._sums.pop(appliance_id, None)
+            self._enforce()
 
     def _enforce(self) -> None:
         self._version += 1
@@ -193,7 +227,7 @@ class Firewall:
             # Stopped first: what is under way is decided anew without it.
             self._ledger.suspend(item)
             self._enforce()
-            self._gate.abort(recipient_id, data_point_id)
+            await self._stop_sending(data_point_id, recipient_id)
         return await self._decide(
             point,
             recipient_id,
@@ -232,7 +266,20 @@ class Firewall:
             person=person,
         )
         self._enforce()
+        if not consent.in_force or level is Level.COARSE:
+            await self._stop_sending(point.id, recipient_id)
         return consent
+
+    async def _stop_sending(self, data_point_id: str, recipient_id: str) -> None:
+        """End what is under way with a data point to a recipient; no later byte of it leaves."""
+        self._gate.abort(
+            lambda passage: (
+                data_point_id in passage.released
+                and any(recipient.id == recipient_id for recipient in passage.verdict.recipients)
+            )
+        )
+        # The gate's sockets are closed in the loop's next round.
+        await asyncio.sleep(0)
 
     def consent(self, data_point_id: str, recipient_id: str) -> Consent | None:
         """Return the newest decision about a data point and a recipient."""
@@ -343,6 +390,14 @@ def _store(
         "INSERT OR IGNORE INTO identities VALUES (?, ?)",
         [(appliance_id, identity) for identity in identities],
     )
+
+
+def _forget(connection: sqlite3.Connection, appliance_ids: list[str]) -> None:
+    for table in ("data_points", "identities"):
+        connection.executemany(
+            f"DELETE FROM {table} WHERE appliance_id = ?",  # noqa: S608 - two names of our own
+            [(appliance_id,) for appliance_id in appliance_ids],
+        )
 
 
 def _load_points(connection: sqlite3.Connection) -> list[DataPoint]:

@@ -6,6 +6,7 @@ seems sensitive gets less (no sensor, no neutral value).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+import math
 import re
 
 from .errors import Refused
@@ -131,10 +132,9 @@ def _is_number(value: Leaf) -> bool:
     if not isinstance(value, str):
         return False
     try:
-        float(value)
+        return math.isfinite(float(value))
     except ValueError:
         return False
-    return True
 
 
 def _names(item: Field) -> list[str]:
@@ -223,6 +223,10 @@ class Learning:
     def of(self, appliance_id: str) -> list[DataPoint]:
         """Return an appliance's data points, first seen first."""
         return [point for point in self._points.values() if point.appliance_id == appliance_id]
+
+    def appliances(self) -> frozenset[str]:
+        """Return the ids of the appliances that have data points."""
+        return frozenset(self._counts)
 
     def count(self, appliance_id: str) -> int:
         """Return how many data points an appliance has."""
@@ -341,9 +345,16 @@ def has_sensor(point: DataPoint, chosen: frozenset[str]) -> bool:
 
 
 def reading(point: DataPoint, value: Leaf, at: float) -> Reading:
-    """Turn a leaf into the value a sensor shows: numbers as numbers, text cut to 255 characters."""
-    if isinstance(value, str):
-        if type(value) is Number or (point.unit is not None and _is_number(value)):
-            return Reading(data_point_id=point.id, value=float(value), at=at)
-        return Reading(data_point_id=point.id, value=str(value)[:255], at=at)
-    return Reading(data_point_id=point.id, value=value if isinstance(value, bool) else None, at=at)
+    """Turn a leaf into the value a sensor shows: numbers as numbers, text cut to 255 characters.
+
+    What was a word when the data point was first seen may be an identity or free text now: None.
+    """
+    shown: str | float | bool | None = None
+    if isinstance(value, bool):
+        shown = value
+    elif _is_number(value) and (type(value) is Number or point.unit is not None):
+        shown = float(value)  # type: ignore[arg-type]
+    elif type(value) is not Number and isinstance(value, str):
+        hidden = _category(point.field, value) in (*_NO_SENSOR, Category.TEXT)
+        shown = None if hidden else str(value)[:255]
+    return Reading(data_point_id=point.id, value=shown, at=at)

@@ -22,6 +22,7 @@ from .model import (
     REQUEST_FIELD,
     Action,
     Appliance,
+    Category,
     DataPoint,
     Decided,
     Discovered,
@@ -47,8 +48,9 @@ from .redaction.fields import MISSING, Found, Replacement
 from .redaction.identifiers import Identities, find, identity, looks_like_data, specific
 
 _LOGGER = logging.getLogger(__name__)
-INLINE_BYTES = 16 * 1024
-"""Bodies up to this size are worked on in the event loop (about 2 ms); larger ones in a thread."""
+INLINE_BYTES = 4 * 1024
+"""Bodies up to this size are worked on in the event loop (some 3 ms); larger ones in a thread."""
+_IDENTIFYING = frozenset({Category.IDENTIFIER, Category.CREDENTIAL, Category.LOCATION})
 MAX_UNCLAIMED = 500
 """Unclaimed (appliance, host, method) triples that are counted; others are denied uncounted."""
 MAX_REDECISIONS = 3
@@ -99,9 +101,12 @@ class Passage:
 
 @dataclass(slots=True)
 class _Known:
-    """What is remembered of one appliance besides its data points."""
+    """What is remembered of one appliance besides its data points, and what is not yet stored."""
 
     identities: Identities = field(default_factory=Identities)
+    unstored: dict[str, DataPoint] = field(default_factory=dict[str, DataPoint])
+    unstored_identities: list[str] = field(default_factory=list[str])
+    unannounced: set[str] = field(default_factory=set[str])
 
 
 def examine(
@@ -166,22 +171,25 @@ def _conclude(
     learned = replace(learned, identities=tuple(identities))
     if verdict.outcome is Outcome.DENY:
         return replace(learned, verdict=verdict)
-    searched = (remembered | identities) - _granted_identities(verdict.obligations, found)
+    searched = (remembered | identities) - _granted_identities(verdict.obligations, question, found)
     tainted = _tainted(verdict.obligations, found, searched)
     if tainted:
         verdict = rules.decide(replace(question, tainted=tainted))
         if verdict.outcome is Outcome.DENY:
+            if verdict.reason is Reason.NOTHING_RELEASED:
+                verdict = rules.denied(verdict, Reason.IDENTITY_FOUND)
             return replace(learned, verdict=verdict)
     try:
-        outgoing, released, withheld = _build(verdict, question.endpoint, message, found)
-        _check(outgoing, message, released, withheld, searched)
+        outgoing, built, withheld = _build(verdict, question.endpoint, message, found)
+        passed = {found[number].field for number in built.released}
+        if verdict.obligations[REQUEST_FIELD].action in (Action.RELEASE, Action.COARSEN):
+            passed.add(REQUEST_FIELD)
+        if not rules.any_consented(question, passed):
+            # What is consented could not be made coarse, or is a name without its value.
+            raise Refused(Reason.NOTHING_RELEASED, "nothing that is consented was left")
+        _check(outgoing, message, built, withheld, searched)
     except Refused as err:
         return replace(learned, verdict=rules.denied(verdict, err.reason))
-    passed = {
-        item
-        for item, duty in verdict.obligations.items()
-        if duty.action in (Action.RELEASE, Action.COARSEN)
-    }
     return replace(
         learned,
         verdict=verdict,
@@ -201,12 +209,19 @@ def _withheld_identities(duties: Mapping[Field, Obligation], found: list[Found])
     )
 
 
-def _granted_identities(duties: Mapping[Field, Obligation], found: list[Found]) -> frozenset[str]:
-    """Return the identities this recipient may have: granted as such, in a field that is one."""
+def _granted_identities(
+    duties: Mapping[Field, Obligation], question: Question, found: list[Found]
+) -> frozenset[str]:
+    """Return the identities this recipient may have: granted as such, in a field known as one.
+
+    A field that was granted as something else and now holds an identity is none of these.
+    """
     return frozenset(
         one
         for item, _, value in found
-        if _is_released(duties, item) and (one := identity(item, value)) is not None
+        if _is_released(duties, item)
+        and (one := identity(item, value)) is not None
+        and question.known[item].category in _IDENTIFYING
     )
 
 
@@ -230,8 +245,8 @@ def _tainted(
 
 def _build(
     verdict: Verdict, endpoint: Endpoint, message: requests.Message, found: list[Found]
-) -> tuple[OutgoingRequest, list[tuple[str, Leaf]], frozenset[str]]:
-    """Return the request that may leave, the leaves in it, and specific values not to be in it."""
+) -> tuple[OutgoingRequest, fields.Rebuilt, frozenset[str]]:
+    """Return the request that may leave, what is in it, and specific values not to be in it."""
     replacements: list[Replacement] = []
     withheld: set[str] = set()
     granted: set[str] = set()
@@ -243,15 +258,14 @@ def _build(
                 granted.add(str(value))
         elif (text := specific(value)) is not None:
             withheld.add(text)
-    untouched = all(
-        replacement is value for replacement, (_, _, value) in zip(replacements, found, strict=True)
-    )
     built = fields.rebuild(message.tree, replacements)
+    # Not by comparing values: a constant may equal what it replaces, and that is not to be seen.
+    untouched = verdict.outcome is Outcome.PERMIT
     outgoing = requests.write(message, built.tree, endpoint.origin, untouched=untouched)
     private = all(recipient.allow_private for recipient in verdict.recipients)
     return (
         replace(outgoing, allow_private=private),
-        built.leaves,
+        built,
         frozenset(withheld - granted),
     )
 
@@ -266,13 +280,13 @@ def _replacement(duty: Obligation | None, value: Leaf) -> Replacement:
             return None
         coarse = transforms.coarsen(value, duty.category, duty.unit)
         return MISSING if coarse is None else coarse
-    return transforms.neutral(duty.kinds)
+    return fields.Constant(transforms.neutral(duty.kinds))
 
 
 def _check(
     outgoing: OutgoingRequest,
     message: requests.Message,
-    released: list[tuple[str, Leaf]],
+    built: fields.Rebuilt,
     withheld: frozenset[str],
     identities: frozenset[str],
 ) -> None:
@@ -282,14 +296,17 @@ def _check(
     outside = verify.check(
         outgoing,
         verify.Expected(
-            leaves=released,
+            leaves=built.leaves,
             segments=message.segments,
             constant_headers=message.constant_headers,
             read_body=body.format.plain if body is not None else None,
+            is_json=body is not None and body.format.escapes,
             inflate=lambda data: compression.decompress(data, coding),
         ),
     )
     reason = verify.search(outside, identities, withheld)
+    if reason is None and find(identities, built.meanings):
+        reason = Reason.IDENTITY_FOUND
     if reason is not None:
         raise Refused(reason, "found where it must not stand")
 
@@ -320,6 +337,17 @@ class Pipeline:
     def recall(self, appliance_id: str, identities: list[str]) -> None:
         """Bring back the identities that earlier runs withheld."""
         self._known[appliance_id] = _Known(Identities(identities))
+
+    def known_appliances(self) -> frozenset[str]:
+        """Return the ids of the appliances of which anything was seen."""
+        return self.learning.appliances() | frozenset(self._known)
+
+    def forget(self, appliance_id: str) -> None:
+        """Forget what was seen of an appliance."""
+        self.learning.forget(appliance_id)
+        self._known.pop(appliance_id, None)
+        self._promoted.pop(appliance_id, None)
+        self._shown.clear()
 
     def admit(self, transmission: Transmission) -> Admission | Verdict:
         """Answer before a body is read: whom it is from and for, or a denial.
@@ -479,15 +507,32 @@ class Pipeline:
             )
 
     async def _learn(self, appliance: Appliance, examined: Examined) -> None:
-        """Keep what is new in a message; raises `StorageError` before anything is forgotten."""
-        new = self._known[appliance.id].identities.remember(examined.identities)
-        if not (examined.fresh or new):
+        """Keep what is new in a message; raises `StorageError`.
+
+        What could not be stored is stored with the next message, or that is denied as well.
+        """
+        known = self._known.setdefault(appliance.id, _Known())
+        for point in examined.fresh:
+            known.unstored[point.id] = point
+            if self.learning.get(point.id) is None:
+                known.unannounced.add(point.id)
+        if examined.fresh:
+            self.learning.add(examined.fresh)
+            self._promoted.pop(appliance.id, None)
+            self._shown.clear()
+        known.unstored_identities += known.identities.remember(examined.identities)
+        points, identities = tuple(known.unstored.values()), list(known.unstored_identities)
+        if not (points or identities):
             return
-        first = tuple(point for point in examined.fresh if self.learning.get(point.id) is None)
-        self.learning.add(examined.fresh)
-        self._promoted.pop(appliance.id, None)
-        self._shown.clear()
-        await self._remember(appliance.id, examined.fresh, new)
+        await self._remember(appliance.id, points, identities)
+        for point in points:
+            if known.unstored.get(point.id) is point:
+                del known.unstored[point.id]
+        known.unstored_identities = [
+            one for one in known.unstored_identities if one not in identities
+        ]
+        first = tuple(point for point in points if point.id in known.unannounced)
+        known.unannounced -= {point.id for point in first}
         if first:
             self._on_event(Discovered(appliance_id=appliance.id, data_points=first))
 

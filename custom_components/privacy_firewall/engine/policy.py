@@ -4,8 +4,9 @@
 leave). A rule is a small function of the question; it returns a `Verdict`, or None for the next.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from types import MappingProxyType
 
 from .model import (
@@ -57,7 +58,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.BAD_REQUEST: "It is not a well-formed request.",
     Reason.PROTOCOL_NOT_ALLOWED: "It asks for a change of protocol.",
     Reason.EGRESS_CHECK_FAILED: "What would have left was not what was decided.",
-    Reason.IDENTITY_FOUND: "A withheld identity stood outside of what is granted.",
+    Reason.IDENTITY_FOUND: "A withheld identity stood where it is not granted.",
     Reason.WITHHELD_VALUE_FOUND: "A withheld value stood outside of what is granted.",
     Reason.UPSTREAM_ADDRESS_REFUSED: "The cloud's name leads to an address that is not allowed.",
     Reason.UPSTREAM_UNREACHABLE: "The cloud could not be reached.",
@@ -283,11 +284,15 @@ def nothing_released(
     question: Question, duties: Mapping[Field, Obligation]
 ) -> tuple[Outcome, Reason] | None:
     """Deny a message of which nothing is consented: functional identifiers never go alone."""
-    terms = question.policy.terms.get((question.appliance.id, question.template), {})
-    for item in duties:
-        if item in terms and _releases(duties, item):
-            return None
+    if any_consented(question, (item for item in duties if _releases(duties, item))):
+        return None
     return Outcome.DENY, Reason.NOTHING_RELEASED
+
+
+def any_consented(question: Question, items: Iterable[Field]) -> bool:
+    """Tell whether a consent speaks of one of these fields, at this endpoint."""
+    terms = question.policy.terms.get((question.appliance.id, question.template), {})
+    return any(item in terms for item in items)
 
 
 def segment_withheld(
@@ -304,11 +309,14 @@ def signed_over_withheld(
     _: Question, duties: Mapping[Field, Obligation]
 ) -> tuple[Outcome, Reason] | None:
     """Deny where a released checksum or signature was computed over something that is not."""
-    if all(duty.action is Action.RELEASE for duty in duties.values()):
+    if _all_released(duties):
         return None
     for item in duties:
-        if _releases(duties, item) and _CHECKSUMS & set(identifiers.words(_last_name(item))):
-            return Outcome.DENY, Reason.SIGNED_OVER_WITHHELD
+        if _releases(duties, item):
+            words = identifiers.words(_last_name(item))
+            # `md5` and `sha256` are two words each.
+            if not _CHECKSUMS.isdisjoint([*words, *map("".join, pairwise(words))]):
+                return Outcome.DENY, Reason.SIGNED_OVER_WITHHELD
     return None
 
 

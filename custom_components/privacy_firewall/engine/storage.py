@@ -102,10 +102,11 @@ class Database:
 
     async def close(self) -> None:
         """Finish what is queued, close the file and end the thread."""
-        if self._thread is not None:
+        # From here on nothing is queued any more: behind the end nobody would look.
+        thread, self._thread = self._thread, None
+        if thread is not None:
             self._queue.put(None)
-            await asyncio.to_thread(self._thread.join)
-            self._thread = None
+            await asyncio.to_thread(thread.join)
 
     async def run[T](self, job: Job[T], *, durable: bool = False) -> T:
         """Run a job in a transaction; return its result once that is committed.

@@ -6,6 +6,8 @@ import zlib
 from ..errors import Refused
 from ..model import Reason
 
+CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+"""The content codings that can be undone here."""
 MAX_INFLATED = 8 * 1024 * 1024
 """Bytes a body may become. The largest real payload in our corpus is 0.6 MB."""
 
@@ -19,6 +21,9 @@ def decompress(data: bytes, coding: str) -> bytes:
     if coding in ("", "identity"):
         return data
     if coding in ("gzip", "x-gzip"):
+        if data[3:4] not in (b"", b"\x00", b"\x01"):
+            # A file name, a comment or extra fields: nobody would see what they say.
+            raise Refused(Reason.UNREADABLE, "the compressed body's header holds more than a body")
         return _inflate(data, 16 + zlib.MAX_WBITS)
     if coding == "deflate":
         try:

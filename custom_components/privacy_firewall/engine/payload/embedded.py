@@ -13,6 +13,7 @@ MAX_LAYERS = 4
 MAX_DEPTH = 64
 """Nesting of containers, embedded ones included. The deepest payload in our corpus has 9."""
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
+_DIFFERENT = {ord(one): f"\\u{ord(one):04x}" for one in ">?~\x7f"}
 _BASE64URL = re.compile(r"(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2}(?:==)?|[A-Za-z0-9_-]{3}=?)?")
 
 
@@ -67,15 +68,15 @@ def unbase64(text: str) -> tuple[str, str]:
 
 
 def close(original: Embedded, tree: Tree) -> Embedded:
-    """Write a tree back into a string of the same encoding and padding, if it changed at all."""
-    if tree == original.tree:
-        return original
-    inner = json_text.encode_text(tree, ascii_only=original.raw.isascii())
+    """Write a changed tree back into a string of the same encoding.
+
+    Which alphabet the appliance uses and whether it pads cannot always be seen, and where it can
+    it may be from what is withheld: in base64, JSON is written so that these make no difference.
+    """
     if original.encoding == "json":
+        inner = json_text.encode_text(tree, ascii_only=original.raw.isascii())
         return Embedded("json", inner, tree)
-    altchars = b"-_" if original.encoding == "base64url" else b"+/"
-    raw = base64.b64encode(inner.encode(), altchars).decode()
-    # Whether the appliance pads is seen in its own string, unless that needed no padding.
-    if len(original.raw) % 4:
-        raw = raw.rstrip("=")
-    return Embedded(original.encoding, raw, tree)
+    # Of ASCII only these four give the two characters in which the alphabets differ.
+    inner = json_text.encode_text(tree, ascii_only=True).translate(_DIFFERENT)
+    inner += " " * (-len(inner) % 3)
+    return Embedded(original.encoding, base64.b64encode(inner.encode()).decode(), tree)

@@ -88,7 +88,7 @@ def encode(tree: Tree) -> bytes:
 
 def plain_text(text: str) -> dict[str, Any]:
     """Read a form with the second parser (the standard library's), which must agree."""
-    pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), errors="strict")
+    pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("an item stands twice")
@@ -97,4 +97,4 @@ def plain_text(text: str) -> dict[str, Any]:
 
 def plain(data: bytes) -> Any:
     """Read a form body with the second parser."""
-    return plain_text(data.decode("ascii"))
+    return plain_text(data.decode("ascii").rstrip("\r\n"))

@@ -17,6 +17,7 @@ from ..errors import Refused
 from ..model import Embedded, Number, Reason, Text, Tree
 
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _NON_ASCII_ESCAPE = re.compile(rb"\\u00[89a-fA-F]|\\u0[1-9a-fA-F]|\\u[1-9a-fA-F]")
 
 
@@ -141,10 +142,29 @@ def _write(node: Tree, out: Callable[[str], None], quote: Callable[[str], str]) 
 
 
 def plain(data: bytes) -> Any:
-    """Read a JSON document with the second parser, for the check before it leaves."""
-    return orjson.loads(data)
+    """Read a JSON document with the second parser, for the check before it leaves.
+
+    Raises `ValueError`, also where a member stands twice, of which that parser tells only the last.
+    """
+    tree = orjson.loads(data)
+    if outside_strings(data).count(b":") != _count_members(tree):
+        raise ValueError("a member stands twice")
+    return tree
+
+
+def outside_strings(data: bytes) -> bytes:
+    """Return a JSON text with all its strings empty: what is left are numbers and signs."""
+    return _STRING.sub(b'""', data)
+
+
+def _count_members(node: Any) -> int:
+    if isinstance(node, dict):
+        return len(node) + sum(_count_members(child) for child in node.values())
+    if isinstance(node, list):
+        return sum(_count_members(child) for child in node)
+    return 0
 
 
 def plain_lines(data: bytes) -> Any:
     """Read newline-delimited JSON with the second parser."""
-    return [orjson.loads(line) for line in data.splitlines()]
+    return [plain(line) for line in data.removesuffix(b"\n").split(b"\n")] if data else []

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from ..errors import Refused
-from ..model import Reason, Tree
+from ..model import Embedded, Reason, Tree
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
 
@@ -26,9 +26,14 @@ def decode(data: bytes) -> Tree:
 def encode(tree: Tree) -> bytes:
     """Write lines, each ended."""
     items = tree if isinstance(tree, list) else [tree]
-    return "".join(f"{item}\n" for item in items).encode()
+    return "".join(f"{_line(item)}\n" for item in items).encode()
+
+
+def _line(item: Tree) -> str:
+    return item.raw if isinstance(item, Embedded) else str(item)
 
 
 def plain(data: bytes) -> Any:
     """Read the lines again."""
-    return data.decode("utf-8").splitlines()
+    text = data.decode("utf-8")
+    return text.removesuffix("\n").replace("\r\n", "\n").split("\n") if text else []

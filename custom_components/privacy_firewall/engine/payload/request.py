@@ -10,7 +10,7 @@ import re
 
 from ..errors import Refused
 from ..model import Embedded, OutgoingRequest, Reason, Text, Transmission, Tree
-from . import body as bodies, embedded, form
+from . import body as bodies, compression, embedded, form
 
 _TARGET = re.compile(r"/[!-~]*")
 _FORBIDDEN_IN_SEGMENT = re.compile(r"[\x00-\x1f\x7f/\\]")
@@ -149,8 +149,10 @@ def _read_headers(
 def _constant(lower: str, value: str) -> str | None:
     """Return the value of a header that says nothing of the appliance, "" to drop it, else None."""
     if lower == "content-encoding":
-        # Anything the decompressor does not know is denied there.
-        return value.strip().lower()
+        coding = value.strip().lower()
+        if coding not in compression.CODINGS:
+            raise Refused(Reason.UNKNOWN_ENCODING, "a content encoding that cannot be opened here")
+        return coding
     if lower == "accept-encoding":
         codings = {part.partition(";")[0].strip().lower() for part in value.split(",")}
         return ", ".join(coding for coding in _CODINGS if coding in codings)

@@ -4,7 +4,7 @@ Both walks go the same way, so the n-th field found is the n-th that `rebuild` a
 not released is not emptied but absent: the new tree is made of released fields alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
 import re
@@ -17,7 +17,10 @@ from .identifiers import looks_like_data
 from .paths import write_name
 
 DISCRIMINATORS = ("type", "key", "code", "event", "metric")
-"""Members that tell what their siblings mean; their value becomes part of the data point's name."""
+"""Members that tell what their siblings mean; their value becomes part of the data point's name.
+
+`key` and `code` only beside a `value`: by themselves they are what opens something.
+"""
 MAX_FIELDS = 100_000
 """Leaves of one message. The largest payload in our corpus has 31,000."""
 _MEANING = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,39}|-?[0-9]{1,4}")
@@ -38,7 +41,45 @@ class Missing(Enum):
 
 
 MISSING = Missing.MISSING
-type Replacement = Leaf | Missing
+
+
+class Constant(NamedTuple):
+    """A neutral value: it stands for what is withheld, and releases nothing."""
+
+    value: Leaf
+
+
+type Replacement = Leaf | Missing | Constant
+
+
+class _Turn:
+    """The replacements in their order, and what became of those handed out so far."""
+
+    def __init__(self, replacements: Sequence[Replacement]) -> None:
+        self._left = enumerate(replacements)
+        self.released: list[int] = []
+        self.changed = 0
+        self.meanings: list[str] = []
+
+    def name(self) -> int | None:
+        """Return a data-like name's number where it is released; it is if its value is kept."""
+        number, value = next(self._left)
+        if value is MISSING:
+            self.changed += 1
+            return None
+        return number
+
+    def leaf(self, before: Tree) -> Leaf | Missing:
+        """Return what stands in the place of a leaf."""
+        number, value = next(self._left)
+        # By identity: a constant or coarse value may equal what it replaces.
+        self.changed += value is not before
+        if isinstance(value, Missing):
+            return value
+        if isinstance(value, Constant):
+            return value.value
+        self.released.append(number)
+        return value
 
 
 @lru_cache(maxsize=16384)
@@ -52,6 +93,8 @@ def _meanings(node: dict[str, Tree]) -> dict[str, str]:
     for name in DISCRIMINATORS:
         if name in node:
             value = node[name]
+            if name in ("key", "code") and not any(one[:3].lower() == "val" for one in node):
+                continue
             if isinstance(value, str):
                 usable = _MEANING.fullmatch(value) and not looks_like_data(value)
                 found[name] = str(value) if usable else "*"
@@ -121,10 +164,16 @@ def _walk_names(
 
 
 class Rebuilt(NamedTuple):
-    """A new tree, and the (place, value) of every leaf in it, names that are data included."""
+    """A new tree, and the (place, value) of every leaf in it, names that are data included.
+
+    `released` are the numbers of the replacements that stand in it and are no constants,
+    `meanings` the discriminators in it that were not released themselves.
+    """
 
     tree: dict[str, Tree]
     leaves: list[tuple[str, Leaf]]
+    released: list[int]
+    meanings: list[str]
 
 
 def rebuild(tree: dict[str, Tree], replacements: Sequence[Replacement]) -> Rebuilt:
@@ -133,16 +182,16 @@ def rebuild(tree: dict[str, Tree], replacements: Sequence[Replacement]) -> Rebui
     An object keeps its discriminators when anything else of it is released: they belong to the
     data point's identity. A data-like name that is withheld becomes `_1`, `_2`, ...
     """
-    turn = iter(replacements)
+    turn = _Turn(replacements)
     leaves: list[tuple[str, Leaf]] = []
     new: dict[str, Tree] = {}
     for part, child in tree.items():
         built: Any
         if part == "path":
             built = {}
-            for index in _members(child):
-                value = next(turn)
-                if value is not MISSING:
+            for index, segment in _members(child).items():
+                value = turn.leaf(segment)
+                if not isinstance(value, Missing):
                     built[index] = value
                     leaves.append((f"$.path[{index}]", value))
         elif part in ("header", "cookie"):
@@ -152,7 +201,7 @@ def rebuild(tree: dict[str, Tree], replacements: Sequence[Replacement]) -> Rebui
         if built is MISSING:
             built = _nothing(child)
         new[part] = built
-    return Rebuilt(new, leaves)
+    return Rebuilt(new, leaves, turn.released, turn.meanings)
 
 
 def _nothing(node: Tree) -> Tree:
@@ -163,10 +212,13 @@ def _nothing(node: Tree) -> Tree:
 
 
 def _rebuild(
-    node: Tree, literal: str, turn: Iterator[Replacement], leaves: list[tuple[str, Leaf]]
+    node: Tree, literal: str, turn: _Turn, leaves: list[tuple[str, Leaf]]
 ) -> Tree | Missing:
     if isinstance(node, Embedded):
+        changed = turn.changed
         inner = _rebuild(node.tree, literal, turn, leaves)
+        if turn.changed == changed:
+            return node
         return inner if isinstance(inner, Missing) else close(node, inner)
     if isinstance(node, dict) and node:
         return _rebuild_names(node, literal, turn, leaves, meanings=_meanings(node))
@@ -174,7 +226,7 @@ def _rebuild(
         children = [_rebuild(child, f"{literal}[*]", turn, leaves) for child in node]
         kept = [child for child in children if not isinstance(child, Missing)]
         return kept or MISSING
-    value = next(turn)
+    value = turn.leaf(node)
     if not isinstance(value, Missing):
         leaves.append((literal, value))
     return value
@@ -183,38 +235,42 @@ def _rebuild(
 def _rebuild_names(
     node: Tree,
     literal: str,
-    turn: Iterator[Replacement],
+    turn: _Turn,
     leaves: list[tuple[str, Leaf]],
     *,
     meanings: dict[str, str],
 ) -> Tree | Missing:
     built: dict[str, Tree] = {}
-    meant: list[tuple[str, Leaf]] = []
-    kept_any = False
+    meant: dict[str, tuple[str, Leaf]] = {}
+    meant_for_any = False
     ordinal = 1
     members = _members(node)
     for name, child in members.items():
         segment, is_data = _segment(str(name))
         new_name = name
-        released_name = is_data and next(turn) is not MISSING
-        if is_data and not released_name:
+        number = turn.name() if is_data else None
+        if is_data and number is None:
             # Only what is kept is counted: a gap in the numbers would tell of what was withheld.
             while f"_{ordinal}" in members:
                 ordinal += 1
             new_name = Text.spelled(f"_{ordinal}", f"_{ordinal}")
             segment = write_name(new_name)
+        released = len(turn.released)
         kept = _rebuild(child, literal + segment, turn, leaves)
+        meant_for_any |= len(turn.released) > released and name not in meanings
         if not isinstance(kept, Missing):
             built[new_name] = kept
-            kept_any = True
-            if released_name:
+            if number is not None:
+                turn.released.append(number)
                 leaves.append((f"{literal}{segment}~", name))
             elif is_data:
                 ordinal += 1
         elif meanings.get(name, "*") != "*":
             built[name] = child
-            meant.append((literal + segment, _leaf(child)))
-    if not kept_any:
-        return MISSING
-    leaves.extend(meant)
-    return built
+            meant[name] = literal + segment, _leaf(child)
+    if meant_for_any:
+        leaves.extend(meant.values())
+        turn.meanings.extend(str(value) for _, value in meant.values())
+    else:
+        built = {name: child for name, child in built.items() if name not in meant}
+    return built or MISSING

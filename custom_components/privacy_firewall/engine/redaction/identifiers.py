@@ -18,6 +18,7 @@ from ..model import Field, Leaf, Number
 
 _MAC = re.compile(
     r"(?:[0-9A-Fa-f]{2}[:\-.]?){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}"
+    r"|(?:[0-9A-Fa-f]{2}[:-]){7}[0-9A-Fa-f]{2}"
 )
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
@@ -25,6 +26,7 @@ _IP = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}|(?:[0-9a-fA-F]{0,4}:){3,7}[0-9a-fA-F]
 _DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*|\d{1,2}:\d{2}(?::\d{2})?.*"
 )
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ][\d:.]+(?:Z|[+-]\d{2}:?\d{2})?)?")
 _HEX = re.compile(r"(?=.*\d)(?:0[xX])?[0-9A-Fa-f]{8,}")
 _DIGITS = re.compile(r"[+-]?\d{5,}|[+-]?\d+\.\d{3,}")
 _RANDOM = re.compile(r"(?=(?:.*\d){3})(?=.*[A-Za-z])[A-Za-z0-9+/_=-]{12,}")
@@ -91,7 +93,7 @@ def looks_like_data(name: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _name_class(path: str) -> str:
-    """Return `credential`, `identifier`, `naming`, `coordinate` or nothing for a field's path.
+    """Return `credential`, `identifier`, `id`, `naming`, `coordinate` or nothing for a path.
 
     The last two names count (`wifi.mac.value`), each joined and with its first word left out
     (`xAuthToken`, `device_serial`).
@@ -103,8 +105,10 @@ def _name_class(path: str) -> str:
         forms = {"".join(parts[start:]) for start in range(len(parts))}
         if forms & _CREDENTIAL_NAMES:
             return "credential"
-        if forms & _IDENTIFIER_NAMES or parts[-1:] in (["id"], ["uuid"]):
+        if forms & _IDENTIFIER_NAMES:
             return "identifier"
+        if parts[-1:] in (["id"], ["ids"], ["uuid"]):
+            return "id"
         if forms & _NAMING_NAMES:
             return "naming"
         if forms & _COORDINATE_NAMES:
@@ -119,7 +123,7 @@ def is_credential(item: Field) -> bool:
 
 def names_identity(item: Field) -> bool:
     """Tell whether the field's name says that it identifies someone or something."""
-    return _name_class(item.path) in ("credential", "identifier", "naming")
+    return _name_class(item.path) in ("credential", "identifier", "id", "naming")
 
 
 def names_place(item: Field) -> bool:
@@ -147,7 +151,7 @@ def identity(item: Field, value: Leaf) -> str | None:
     if type(value) is Number:
         if naming == "coordinate" and _COORDINATE.fullmatch(value):
             return normalise(value)
-        if naming in ("credential", "identifier") and len(normalise(value)) >= MIN_IDENTITY:
+        if naming in ("credential", "identifier", "id") and len(normalise(value)) >= MIN_IDENTITY:
             return normalise(value)
         return None
     normal = normalise(value)
@@ -155,13 +159,22 @@ def identity(item: Field, value: Leaf) -> str | None:
         return None
     if any(shape.fullmatch(value) for shape in _IDENTITY_SHAPES):
         return normal
+    return normal if _is_identity(naming, value, normal) else None
+
+
+def _is_identity(naming: str, value: str, normal: str) -> bool:
+    """Tell whether a text in a field of this name identifies someone or something."""
     if naming == "coordinate":
-        return normal if _COORDINATE.fullmatch(value) else None
+        return _COORDINATE.fullmatch(value) is not None
+    if _TIME.fullmatch(value):
+        return False  # `serial.timestamp`: when it was told, not what it is.
+    digits = sum(character.isdigit() for character in normal)
     if naming in ("credential", "identifier"):
-        return normal if any(character.isdigit() for character in normal) else None
-    if naming == "naming" and normal not in _PLACEHOLDERS:
-        return normal
-    return None
+        return digits > 0
+    if naming == "id":
+        # Of anything, `Table_00` too: only what looks made to be unlike all others.
+        return digits >= 4 and len(normal) >= 8
+    return naming == "naming" and normal not in _PLACEHOLDERS
 
 
 class Identities:
@@ -192,7 +205,8 @@ def find(identities: frozenset[str], texts: list[str]) -> list[int]:
     """
     if not identities or not texts:
         return []
-    haystack = "\n".join(f"{normalise(text)}\n{_decoded(text)}" for text in texts)
+    unlike = dict.fromkeys(texts)
+    haystack = "\n".join(f"{normalise(text)}\n{_decoded(text)}" for text in unlike)
     hits = [one for one in identities if one in haystack]
     if not hits:
         return []
@@ -203,7 +217,7 @@ def find(identities: frozenset[str], texts: list[str]) -> list[int]:
     ]
 
 
-_HEX_RUN = re.compile(r"(?:[0-9A-Fa-f]{2}){6,}")
+_HEX_RUN = re.compile(r"[0-9A-Fa-f]{12,}")
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _JSON_ESCAPE = re.compile(r"\\u00([0-9A-Fa-f]{2})")
@@ -217,13 +231,14 @@ def _decoded(text: str) -> str:
     if "\\u" in text:
         found.append(normalise(_JSON_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)))
     if len(text) >= 8:
-        found.extend(
-            normalise(bytes.fromhex(run).decode("latin-1")) for run in _HEX_RUN.findall(text)
-        )
+        # A run may begin with something else that is written in the same characters.
+        for run in _HEX_RUN.findall(text):
+            for start in range(2):
+                pairs = run[start : len(run) - (len(run) - start) % 2]
+                found.append(normalise(bytes.fromhex(pairs).decode("latin-1")))
         for run in _BASE64_RUN.findall(text):
-            data = _unbase64(run)
-            found.append(normalise(data.decode("latin-1")))
-            found.append(data.hex())
+            found.append(_unbase64(run).hex())
+            found.extend(normalise(_unbase64(run[start:]).decode("latin-1")) for start in range(4))
     return "\n".join(found)
 
 

@@ -40,8 +40,12 @@ BUCKETS: dict[str, float] = {
 """Width of a coarse value's bucket by unit; without a known unit one significant digit stays."""
 COORDINATE_STEP = 0.1
 """Degrees: 0.1 of latitude is 11 km."""
-_ISO_TIME = re.compile(r"(\d{4}-\d{2}-\d{2}[T ]\d{2}):\d{2}(?::\d{2}(?:\.\d+)?)?(.*)")
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_ISO_TIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2}[T ]\d{2}):\d{2}(?::\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII
+)
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_LARGEST = 1e15
+"""Beyond this no unit is known whose values are made coarser."""
 _EPOCH_SECONDS = (1e9, 1e10)
 _EPOCH_MILLISECONDS = (1e12, 1e13)
 
@@ -77,14 +81,14 @@ def coarsen(value: Leaf, category: Category, unit: str | None) -> Leaf | None:
         return None
     if type(value) is not Number:
         if match := _ISO_TIME.fullmatch(value):
-            return f"{match[1]}:00:00{match[2]}"
+            return f"{match[1]}:00:00{match[2] or ''}"
         if _ISO_DATE.fullmatch(value):
             return value
     try:
         number = float(value)
     except ValueError:
         return None
-    if not math.isfinite(number):
+    if abs(number) > _LARGEST or math.isnan(number):
         return None
     if category is Category.LOCATION:
         text = _floor(number, COORDINATE_STEP)

@@ -8,19 +8,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 import re
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
-
-import orjson
 
 from ..errors import Refused
 from ..model import Leaf, Number, OutgoingRequest, Reason
 from ..payload.embedded import MAX_LAYERS, unbase64
 from ..payload.form import plain_text
+from ..payload.json_text import outside_strings, plain
 from .identifiers import find, looks_like_data
 from .paths import write_name
 
-_LONG_DIGITS = re.compile(rb"[0-9]{16,}")
+_LONG_NUMBER = re.compile(rb"[0-9.eE+-]{16,}")
+_WHOLE = range(-(2**63), 2**64)
+"""The whole numbers that the second parser reads as such; others it reads as floats."""
 _TOKENS = re.compile(r"[^A-Za-z0-9._:+@-]+")
 _FLAG = ("constant", None)
 type _Key = tuple[str, Any]
@@ -32,33 +33,44 @@ class Expected:
 
     `leaves`: (place, value) of everything released, data-like names included. `segments`: the
     endpoint's decoded path segments. `constant_headers`: (lower-case name, value) pairs that are
-    not the appliance's data. `read_body`: the second parser of the body's format; `inflate` undoes
-    its content coding.
+    not the appliance's data. `read_body`: the second parser of the body's format, which may be
+    JSON; `inflate` undoes its content coding.
     """
 
     leaves: Iterable[tuple[str, Leaf]]
     segments: tuple[str, ...]
     constant_headers: frozenset[tuple[str, str]]
     read_body: Callable[[bytes], Any] | None = None
+    is_json: bool = False
     inflate: Callable[[bytes], bytes] = bytes
 
 
-def check(request: OutgoingRequest, expected: Expected) -> list[str]:
+class Outside(NamedTuple):
+    """The texts of a message that are no granted leaf.
+
+    `names` are the member names. A consent speaks of them, for they are the way to its data point:
+    a withheld value is no news there, an identity is.
+    """
+
+    texts: list[str]
+    names: list[str]
+
+
+def check(request: OutgoingRequest, expected: Expected) -> Outside:
     """Compare a message with what was released; return its texts that are no granted leaf.
 
     Raises `Refused(EGRESS_CHECK_FAILED)` at the first thing that should not be there.
     """
-    return _SecondReading(request, expected).outside
+    read = _SecondReading(request, expected)
+    return Outside(read.texts, read.names)
 
 
-def search(
-    outside: list[str], identities: frozenset[str], withheld: frozenset[str]
-) -> Reason | None:
+def search(outside: Outside, identities: frozenset[str], withheld: frozenset[str]) -> Reason | None:
     """Look for identities and specific withheld values outside granted leaves."""
-    if find(identities, outside):
+    if find(identities, [*outside.texts, *outside.names]):
         return Reason.IDENTITY_FOUND
     if withheld:
-        for text in outside:
+        for text in outside.texts:
             if text in withheld or not withheld.isdisjoint(_TOKENS.split(text)):
                 return Reason.WITHHELD_VALUE_FOUND
     return None
@@ -71,8 +83,9 @@ def _failed(what: str) -> Refused:
 def _expected_key(value: Leaf) -> _Key:
     if type(value) is Number:
         text = str(value)
-        is_integer = len(text) <= 18 and text.lstrip("-").isdigit()
-        return "number", int(text) if is_integer else float(text)
+        if len(text) <= 20 and text.lstrip("-").isdigit() and int(text) in _WHOLE:
+            return "number", int(text)
+        return "number", float(text)
     return _key(value)
 
 
@@ -93,7 +106,12 @@ class _SecondReading:
         leaves = list(expected.leaves)
         self._expected = Counter((place, _expected_key(value)) for place, value in leaves)
         self._found: Counter[tuple[str, _Key]] = Counter()
-        self.outside: list[str] = []
+        self._long = {
+            str(value) for _, value in leaves if type(value) is Number and len(value) >= 16
+        }
+        self._is_json = expected.is_json
+        self.texts: list[str] = []
+        self.names: list[str] = []
         self._target(request, expected.segments)
         self._headers(request, expected.constant_headers)
         if request.body:
@@ -114,17 +132,21 @@ class _SecondReading:
             if looks_like_data(segment):
                 self._found[f"$.path[{index}]", _key(segment)] += 1
             elif segment == known:
-                self.outside.append(segment)
+                self.texts.append(segment)
             else:
                 raise _failed("a path segment changed")
         for name, value in query.items():
             self._member(name, value, "$.query", MAX_LAYERS)
 
     def _headers(self, request: OutgoingRequest, constant: frozenset[tuple[str, str]]) -> None:
+        seen: set[str] = set()
         for name, value in request.headers:
             lower = name.lower()
+            if lower in seen:
+                raise _failed("a header stands twice")
+            seen.add(lower)
             if (lower, value) in constant:
-                self.outside.append(value)
+                self.texts.append(value)
             elif lower == "cookie":
                 for pair in value.split("; "):
                     cookie, _, text = pair.partition("=")
@@ -136,25 +158,28 @@ class _SecondReading:
         if expected.read_body is None:
             raise _failed("a body where there was none")
         try:
-            plain = expected.inflate(body)
-            tree = expected.read_body(plain)
+            text = expected.inflate(body)
+            tree = expected.read_body(text)
         except (ValueError, RecursionError) as err:
             raise _failed("the second parser cannot read the body") from err
         if tree not in ({}, [], None) or any(place == "$.body" for place, _ in leaves):
             self._tree(tree, "$.body", MAX_LAYERS)
-        # As floats two long numbers can look the same: these are compared digit by digit.
-        runs = _LONG_DIGITS.findall(plain)
-        if runs:
-            known = "\n".join(f"{place}\n{value}" for place, value in leaves)
-            if any(run.decode() not in known for run in runs):
-                raise _failed("a long number changed")
+        if expected.is_json:
+            self._long_numbers(text)
+
+    def _long_numbers(self, text: bytes) -> None:
+        """Compare long numbers as they are spelled: as floats two can look the same."""
+        if _LONG_NUMBER.search(text):
+            for number in _LONG_NUMBER.findall(outside_strings(text)):
+                if number.decode() not in self._long:
+                    raise _failed("a long number changed")
 
     def _member(self, name: str, value: Any, place: str, layers: int) -> None:
         here = place + write_name(name)
         if looks_like_data(name):
             self._found[f"{here}~", _key(name)] += 1
         else:
-            self.outside.append(name)
+            self.names.append(name)
         self._tree(value, here, layers)
 
     def _tree(self, node: Any, place: str, layers: int) -> None:
@@ -167,20 +192,26 @@ class _SecondReading:
         else:
             key = _key(node)
             if (place, key) not in self._expected:
-                if node == "" and (place, _FLAG) in self._expected:
+                if node == "" and self._may_be_flag(place):
                     # A form's name without `=`: the second parser does not tell it apart.
                     key = _FLAG
-                elif isinstance(node, str) and layers and (inner := _open(node)) is not None:
-                    self._tree(inner, place, layers - 1)
+                elif isinstance(node, str) and layers and self._embedded(node, place, layers):
                     return
             self._found[place, key] += 1
 
+    def _may_be_flag(self, place: str) -> bool:
+        in_form = place.startswith("$.query") or not self._is_json
+        return in_form and (place, _FLAG) in self._expected
 
-def _open(text: str) -> Any:
-    inner = text if text.lstrip()[:1] in ("{", "[") else unbase64(text)[1]
-    if inner.lstrip()[:1] not in ("{", "["):
-        return None
-    try:
-        return orjson.loads(inner)
-    except ValueError:
-        return None
+    def _embedded(self, text: str, place: str, layers: int) -> bool:
+        """Read a tree inside a string; False where there is none."""
+        inner = text if text.lstrip()[:1] in ("{", "[") else unbase64(text)[1]
+        if inner.lstrip()[:1] not in ("{", "["):
+            return False
+        try:
+            tree = plain(inner.encode())
+        except ValueError:
+            return False
+        self._long_numbers(inner.encode())
+        self._tree(tree, place, layers - 1)
+        return True

@@ -5,7 +5,9 @@ import socket
 
 type Address = IPv4Address | IPv6Address
 
-_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+_LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
+"""For a network's own use (RFC 8215): where in it the IPv4 address stands, nobody can tell."""
+_NAT64 = (ip_network("64:ff9b::/96"), _LOCAL_NAT64)
 _CGNAT = ip_network("100.64.0.0/10")
 _METADATA = frozenset(
     ip_address(address) for address in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")
@@ -49,9 +51,10 @@ def may_call(text: str, port: int, *, allow_private: bool, protected_ports: froz
     `allow_private`.
     """
     try:
-        address = innermost(ip_address(text.partition("%")[0]))
+        outer = ip_address(text.partition("%")[0])
     except ValueError:
         return False
+    address = innermost(outer)
     if (
         address in _METADATA
         or address.is_link_local
@@ -63,6 +66,6 @@ def may_call(text: str, port: int, *, allow_private: bool, protected_ports: froz
     own = is_own(address)
     if own and port in protected_ports:
         return False
-    if address.is_global and address not in _CGNAT:
+    if address.is_global and address not in _CGNAT and outer not in _LOCAL_NAT64:
         return not own
     return allow_private

@@ -6,10 +6,14 @@ and in time; responses stream back.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
+from http import HTTPStatus
 import ipaddress
 import logging
+import socket
+import struct
 from typing import Any, override
 
 import aiohttp
@@ -20,7 +24,7 @@ from ...errors import Refused
 from ...model import Answer, OutgoingRequest, Reason, Source, Transmission, Verdict
 from ...pipeline import Passage, Pipeline
 from . import answers
-from .upstream import NoLongerAllowedError, Upstream, UpstreamRefusedError
+from .upstream import Exchange, NoLongerAllowedError, Upstream, UpstreamRefusedError
 
 GATE = "http"
 MAX_BODY = 1024 * 1024
@@ -141,7 +145,7 @@ class HttpGate:
         self._runner: web.ServerRunner | None = None
         self._connections = 0
         self._notes: set[asyncio.Task[Passage]] = set()
-        self._sending: dict[asyncio.Task[Any], Passage] = {}
+        self._sending: dict[Exchange, tuple[Passage, asyncio.Task[Any] | None]] = {}
 
     @property
     def is_open(self) -> bool:
@@ -179,13 +183,13 @@ class HttpGate:
         """Count a connection that ended."""
         self._connections -= 1
 
-    def abort(self, recipient_id: str, data_point_id: str) -> None:
-        """End the transmissions under way that carry a data point to a recipient."""
-        for task, passage in list(self._sending.items()):
-            if data_point_id in passage.released and any(
-                recipient.id == recipient_id for recipient in passage.verdict.recipients
-            ):
-                task.cancel()
+    def abort(self, which: Callable[[Passage], bool]) -> None:
+        """End transmissions under way; in the loop's next round no byte of them leaves any more."""
+        for exchange, (passage, task) in list(self._sending.items()):
+            if which(passage):
+                exchange.cut()
+                if task is not None:
+                    task.cancel()
 
     def note_malformed(self, request: web.BaseRequest) -> None:
         """Record a request that was not HTTP; nothing of it is kept."""
@@ -251,13 +255,14 @@ class HttpGate:
         host = next((value for name, value in headers if name.lower() == "host"), None)
         if token is None and not host:
             raise Refused(Reason.BAD_REQUEST, "no Host header")
+        named = _named(value for name, value in headers if name.lower() == "connection")
         return Transmission(
             gate=GATE,
             source=Source(address=address, mac=self._resolve_mac(address), token=token),
             method=request.method,
             host=None if token else _host(host or ""),
             target=target,
-            headers=headers,
+            headers=tuple(header for header in headers if header[0].lower() not in named),
         )
 
     async def _body(self, request: web.BaseRequest) -> bytes:
@@ -280,7 +285,7 @@ class HttpGate:
                         raise Refused(Reason.TOO_LARGE, "the body is larger than the cap")
         except TimeoutError:
             raise Refused(Reason.TOO_SLOW, "the body did not arrive in time") from None
-        except aiohttp.ClientError, web.RequestPayloadError, ValueError:
+        except aiohttp.ClientError, web.RequestPayloadError, OSError, ValueError:
             raise Refused(Reason.BAD_REQUEST, "the body is not well-formed") from None
         if length is not None and len(received) != length:
             raise Refused(Reason.BAD_REQUEST, "the body is cut short")
@@ -303,48 +308,49 @@ class HttpGate:
             released = self._pipeline.is_current(passage.verdict)
             return released
 
-        task = asyncio.current_task()
-        if task is not None:
-            self._sending[task] = passage
+        exchange = Exchange(may_send)
+        self._sending[exchange] = passage, asyncio.current_task()
         failed: Reason | None = None
         upstream: aiohttp.ClientResponse | None = None
         try:
-            upstream = await self._upstream.send(outgoing, may_send)
-        except UpstreamRefusedError:
-            failed = Reason.UPSTREAM_ADDRESS_REFUSED
-        except NoLongerAllowedError:
-            failed = Reason.POLICY_CHANGED
-        except aiohttp.ClientError, TimeoutError, OSError:
-            failed = Reason.UPSTREAM_UNREACHABLE
-        except asyncio.CancelledError:
-            await asyncio.shield(self._pipeline.settle(transmission, passage, released=released))
-            raise
+            try:
+                upstream = await self._upstream.send(outgoing, exchange)
+            except UpstreamRefusedError:
+                failed = Reason.UPSTREAM_ADDRESS_REFUSED
+            except NoLongerAllowedError:
+                failed = Reason.POLICY_CHANGED
+            except aiohttp.ClientError, TimeoutError, OSError:
+                failed = Reason.UPSTREAM_UNREACHABLE
+            except asyncio.CancelledError:
+                changed = not self._pipeline.is_current(passage.verdict)
+                failed = Reason.POLICY_CHANGED if changed else None
+                await asyncio.shield(
+                    self._pipeline.settle(transmission, passage, released=released, failed=failed)
+                )
+                raise
+            verdict = await self._pipeline.settle(
+                transmission, passage, released=released, failed=failed
+            )
+            if upstream is not None:
+                return await _stream_back(request, upstream)
         finally:
-            if task is not None:
-                self._sending.pop(task, None)
-        verdict = await self._pipeline.settle(
-            transmission, passage, released=released, failed=failed
-        )
-        if upstream is None:
-            if failed is Reason.UPSTREAM_UNREACHABLE:
-                return _response(answers.refusal(failed, 502), close=False)
-            return _denied(verdict, speaks_json=speaks_json, close=False)
-        try:
-            return await _stream_back(request, upstream)
-        finally:
-            upstream.release()
+            del self._sending[exchange]
+            if upstream is not None:
+                upstream.release()
+            exchange.cut()
+        if failed is Reason.UPSTREAM_UNREACHABLE:
+            return _response(answers.refusal(failed, 502), close=False)
+        return _denied(verdict, speaks_json=speaks_json, close=False)
 
 
 async def _stream_back(
     request: web.BaseRequest, upstream: aiohttp.ClientResponse
 ) -> web.StreamResponse:
     """Pass a response back unchanged, as it comes, up to the cap."""
+    if upstream.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        return _response(answers.refusal(Reason.PROTOCOL_NOT_ALLOWED, 502), close=True)
     response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
-    named = {
-        token.strip().lower()
-        for value in upstream.headers.getall("Connection", [])
-        for token in value.split(",")
-    }
+    named = _named(upstream.headers.getall("Connection", []))
     for raw_name, raw_value in upstream.raw_headers:
         name = raw_name.decode("latin-1")
         if name.lower() not in _NOT_PASSED_BACK and name.lower() not in named:
@@ -361,10 +367,19 @@ async def _stream_back(
             await response.write(chunk)
         await response.write_eof()
     except aiohttp.ClientError, TimeoutError:
-        # Half an answer must not look like a whole one.
-        if request.transport is not None:
-            request.transport.close()
+        _break_off(request)
     return response
+
+
+def _break_off(request: web.BaseRequest) -> None:
+    """Reset the connection: half an answer must not look whole, not even to HTTP/1.0."""
+    transport = request.transport
+    if transport is not None:
+        with suppress(OSError):
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+        transport.abort()
 
 
 def _unread(request: web.BaseRequest) -> Transmission:
@@ -383,6 +398,11 @@ def _peer(request: web.BaseRequest) -> str:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(address)
+
+
+def _named(connection: Iterable[str]) -> frozenset[str]:
+    """Return the headers that `Connection` names: they are for the next hop alone."""
+    return frozenset(token.strip().lower() for value in connection for token in value.split(","))
 
 
 def _host(value: str) -> str:

@@ -1,18 +1,25 @@
 """The HTTP client: sends exactly what may leave, once, to an address that was checked.
 
 No redirects, cookies, retries, default headers or proxies from the environment: aiohttp does each
-of these unless told otherwise. The address is resolved once, checked, and connected to.
+of these unless told otherwise. The address is resolved once, checked, and connected to. What was
+not yet sent when a request ends early is dropped: a socket would otherwise go on sending it.
 """
 
+import array
 import asyncio
 from collections.abc import Callable
-from ipaddress import ip_address
+from contextlib import suppress
+from contextvars import ContextVar
+import fcntl
 import socket
-from types import SimpleNamespace
+import struct
+import termios
 from typing import override
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from ...errors import EngineError
@@ -81,6 +88,72 @@ class _CheckedResolver(AbstractResolver):
         """Nothing to close."""
 
 
+class Exchange:
+    """One request on its way. Wherever it ends, what was not yet sent of it is dropped."""
+
+    def __init__(self, may_send: Callable[[], bool]) -> None:
+        """Keep whom to ask right before the first byte."""
+        self._may_send = may_send
+        self._transport: asyncio.Transport | None = None
+
+    def begin(self, connection: Connection) -> None:
+        """Take a connection that is ready; raises `NoLongerAllowedError` and leaves it unused."""
+        if not self._may_send():
+            connection.release()
+            raise NoLongerAllowedError("the decision changed before the first byte")
+        self._transport = connection.transport
+        self._linger(drop=True)
+        connection.add_callback(self._end)
+
+    def cut(self) -> None:
+        """End it now. The socket is closed, unsent bytes and all, in the loop's next round."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _end(self) -> None:
+        """Leave the connection to the next request, unless bytes of this one are still unsent."""
+        if self._is_unsent():
+            self.cut()
+        else:
+            self._linger(drop=False)
+        self._transport = None
+
+    def _linger(self, *, drop: bool) -> None:
+        """Say whether closing the socket drops what the system has not yet sent."""
+        if self._transport is not None:
+            with suppress(OSError):
+                self._transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", drop, 0)
+                )
+
+    def _is_unsent(self) -> bool:
+        """Tell whether the other side has not received everything, as far as is known."""
+        if self._transport is None or self._transport.get_write_buffer_size():
+            return True
+        count = array.array("i", [0])
+        try:
+            fcntl.ioctl(self._transport.get_extra_info("socket"), termios.TIOCOUTQ, count)
+        except OSError, ValueError:
+            return True
+        return count[0] > 0
+
+
+_EXCHANGE: ContextVar[Exchange] = ContextVar("exchange")
+"""Whose connection aiohttp is making: it hands its own arguments to the connector, not ours."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Hands each connection to the exchange it is for, right before the first byte."""
+
+    @override
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        _EXCHANGE.get().begin(connection)
+        return connection
+
+
 class Upstream:
     """Connections to the clouds: one pool for the internet, one that may call the home network."""
 
@@ -101,15 +174,12 @@ class Upstream:
                 allow_private=allow_private, protected_ports=self._protected_ports
             )
             session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    resolver=resolver, use_dns_cache=False, limit=MAX_CONNECTIONS
-                ),
+                connector=_Connector(resolver=resolver, use_dns_cache=False, limit=MAX_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
                 skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
                 timeout=aiohttp.ClientTimeout(total=TOTAL_TIMEOUT, connect=CONNECT_TIMEOUT),
-                trace_configs=[_last_look()],
             )
             # Without this a PUT on a connection that breaks is sent a second time; there is no
             # public switch (aiohttp's own test client does the same).
@@ -117,19 +187,17 @@ class Upstream:
             self._sessions[allow_private] = session, resolver
         return self._sessions[allow_private]
 
-    async def send(
-        self, outgoing: OutgoingRequest, may_send: Callable[[], bool]
-    ) -> aiohttp.ClientResponse:
+    async def send(self, outgoing: OutgoingRequest, exchange: Exchange) -> aiohttp.ClientResponse:
         """Send a request and return the response, its body still to be read; release it after.
 
-        `may_send` is asked once connected, right before the first byte. Raises
-        `UpstreamRefusedError`, `NoLongerAllowedError`, `aiohttp.ClientError` or `TimeoutError`.
+        Raises `UpstreamRefusedError`, `NoLongerAllowedError`, `aiohttp.ClientError` or
+        `TimeoutError`.
         """
         url = URL(outgoing.origin + outgoing.target, encoded=True)
         session, resolver = self._session(allow_private=outgoing.allow_private)
+        previous = _EXCHANGE.set(exchange)
         try:
             if _is_address(url.host or ""):
-                # aiohttp asks no resolver about addresses.
                 resolver.check(url.host or "", url.port or 0)
             return await session.request(
                 outgoing.method,
@@ -137,7 +205,6 @@ class Upstream:
                 headers=outgoing.headers,
                 data=outgoing.body or None,
                 allow_redirects=False,
-                trace_request_ctx=may_send,
             )
         except _AddressRefusedError as err:
             raise UpstreamRefusedError("the upstream address is not allowed") from err
@@ -145,6 +212,8 @@ class Upstream:
             if isinstance(err.os_error, _AddressRefusedError):
                 raise UpstreamRefusedError("the upstream address is not allowed") from err
             raise
+        finally:
+            _EXCHANGE.reset(previous)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -154,22 +223,5 @@ class Upstream:
 
 
 def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _last_look() -> aiohttp.TraceConfig:
-    """Return hooks that ask once more when a connection is at hand, before anything is written."""
-
-    async def look(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        may_send: Callable[[], bool] = context.trace_request_ctx
-        if not may_send():
-            raise NoLongerAllowedError("the decision changed before the first byte")
-
-    config = aiohttp.TraceConfig()
-    config.on_connection_create_end.append(look)
-    config.on_connection_reuseconn.append(look)
-    return config
+    """Tell whether aiohttp takes a host for an address, and asks no resolver: `2130706433` too."""
+    return ":" in host or host.replace(".", "").isdigit()
