@@ -1,0 +1,50 @@
+"""What all tests of the engine share: how hypothesis searches, and the tables told at the end."""
+
+import os
+from pathlib import Path
+import sys
+
+from hypothesis import HealthCheck, settings
+import pytest
+
+# Behind the standard library: a file of the integration may be called like one of its modules.
+sys.path.append(str(Path(__file__).parents[2] / "custom_components/privacy_firewall"))
+
+TABLES = pytest.StashKey[dict[str, list[str]]]()
+
+# The same examples everywhere, so that a change is judged by what it breaks and not by luck;
+# HYPOTHESIS_SEARCH=2000 looks for new ones, so many per property.
+settings.register_profile(
+    "repeatable",
+    derandomize="HYPOTHESIS_SEARCH" not in os.environ,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TABLES] = {}
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name what looks like a payload by its argument: no test is called by what it sends."""
+    payload = isinstance(val, bytes) or (isinstance(val, str) and len(val) > 40)
+    return argname if payload else None
+
+
+@pytest.fixture(scope="session")
+def tables(request: pytest.FixtureRequest) -> dict[str, list[str]]:
+    """Title to lines: what is measured, to be read at the end of the run."""
+    return request.config.stash[TABLES]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for title, lines in config.stash[TABLES].items():
+        terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -1,0 +1,388 @@
+"""Withdrawal is a barrier: once `withdraw` has returned, no later byte reaches the cloud."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+import socket
+import threading
+
+import pytest
+
+from engine import StorageError, pipeline
+from engine.gates.http import upstream
+from engine.model import Level, Outcome, Reason
+import wire
+from wire import PATIENCE, Caller, Cloud, House, Line, Resolver, eventually, fridge, frost, reply
+
+LARGE = b'{"door":true,"temp":4.5,"log":"' + b"so it is. " * 90_000 + b'"}'
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with wire.house(tmp_path) as built:
+        await built.teach()
+        yield built
+
+
+@pytest.fixture(params=["here", "system"])
+async def narrow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[House]:
+    """A house whose cloud takes in little at a time, and only when it is told to.
+
+    What it has not taken in waits in this process, or with the operating system.
+    """
+    loop = asyncio.get_running_loop()
+    connect = loop.sock_connect
+
+    async def small(sock: socket.socket, address: tuple[str, int]) -> None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        await connect(sock, address)
+
+    if request.param == "here":
+        monkeypatch.setattr(loop, "sock_connect", small)
+    async with wire.house(tmp_path, cloud=Cloud(receive_buffer=4096)) as built:
+        await built.teach(built.request(LARGE))
+        yield built
+
+
+async def no_later_byte(house: House, line: Line) -> None:
+    """Assert that the cloud gets no more than what had arrived when this was called."""
+    there = len(line.received) + line.waiting()
+    assert there > 0, "it had begun"
+    assert there < len(LARGE), "it had not ended"
+    async with asyncio.timeout(PATIENCE):
+        await line.drain()
+    assert len(line.received) <= there
+
+
+async def start(house: House, body: bytes = LARGE) -> tuple[Caller, Line]:
+    """Send a request whose body gets stuck half-way, on a line that nobody reads."""
+    caller = await house.dial()
+    await caller.send(house.request(body))
+    line = await house.cloud.line()
+    await eventually(lambda: line.waiting() > 1000)
+    await asyncio.sleep(0.05)
+    return caller, line
+
+
+async def idle(line: Line) -> None:
+    await asyncio.sleep(3600)
+
+
+# --- Decisions take effect with the next request ---
+
+
+async def test_a_grant_and_a_withdrawal_count_from_the_next_request_on(tmp_path: Path) -> None:
+    async with wire.house(tmp_path) as house:
+        caller = await house.dial()
+
+        async def ask() -> list[bytes]:
+            await caller.send(house.request())
+            assert (await caller.answer()).status == 200
+            return [seen.body for seen in house.cloud.requests]
+
+        assert await ask() == []
+        points = house.points()
+        await house.firewall.grant(points["$.body.door"].id, "frost", how="switch")
+        assert await ask() == [b'{"door":true}']
+        await house.firewall.grant(points["$.body.temp"].id, "frost", how="switch")
+        assert (await ask())[1:] == [b'{"door":true,"temp":4.5}']
+        await house.firewall.withdraw(points["$.body.door"].id, "frost", how="switch")
+        assert (await ask())[2:] == [b'{"temp":4.5}']
+        await house.firewall.withdraw(points["$.body.temp"].id, "frost", how="switch")
+        before = len(house.cloud.received)
+        assert len(await ask()) == 3
+        assert len(house.cloud.received) == before
+        assert len(house.cloud.lines) == 1, "it was one and the same connection"
+        caller.close()
+
+
+async def test_a_consent_made_coarse_counts_from_the_next_request_on(house: House) -> None:
+    point = house.points()["$.body.temp"]
+    await house.firewall.grant(point.id, "frost", how="switch", level=Level.COARSE)
+    await house.ask(house.request(b'{"door":true,"temp":4.56789}'))
+    assert b"4.56789" not in house.cloud.received
+    assert len(house.cloud.requests) == 1
+
+
+async def test_a_recipient_taken_away_counts_from_the_next_request_on(house: House) -> None:
+    house.configure(recipients=())
+    await house.ask(house.request())
+    assert not house.cloud.lines
+    assert await house.reason() is Reason.UNCLAIMED_ENDPOINT
+
+
+# --- Requests under way ---
+
+
+async def test_a_request_that_is_still_being_read(house: House) -> None:
+    raw = house.request()
+    caller = await house.dial()
+    await caller.send(raw[:-5])
+    await asyncio.sleep(0.05)
+    await house.withdraw_all()
+    await caller.send(raw[-5:])
+    assert (await caller.answer()).status == 200
+    caller.close()
+    assert not house.cloud.lines
+    assert await house.reason() is Reason.NOTHING_CONSENTED
+
+
+async def test_a_request_that_is_being_examined_in_a_thread(
+    narrow: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, go = threading.Event(), threading.Event()
+    examine = pipeline.examine
+
+    def slow(*arguments):
+        examined = examine(*arguments)
+        reached.set()
+        go.wait(PATIENCE)
+        return examined
+
+    monkeypatch.setattr(pipeline, "examine", slow)
+    caller = await narrow.dial()
+    await caller.send(narrow.request(LARGE))
+    await eventually(reached.is_set)
+    await narrow.withdraw_all()
+    go.set()
+    assert (await caller.answer()).status == 200
+    caller.close()
+    assert not narrow.cloud.lines
+    entry = await narrow.newest()
+    assert (entry.outcome, entry.reason) == (Outcome.DENY, Reason.NOTHING_CONSENTED)
+    assert all(not one.released for one in await narrow.firewall.newest_entries())
+
+
+async def test_a_request_that_is_being_recorded(house: House) -> None:
+    go = threading.Event()
+    database = house.firewall._database
+    blocker = asyncio.ensure_future(database.run(lambda _: go.wait(PATIENCE)))
+    await asyncio.sleep(0.05)
+    caller = await house.dial()
+    await caller.send(house.request())
+    await asyncio.sleep(0.05)
+    withdrawal = asyncio.ensure_future(house.withdraw_all())
+    await asyncio.sleep(0.05)
+    go.set()
+    await withdrawal
+    await blocker
+    assert (await caller.answer()).status == 200
+    caller.close()
+    assert not house.cloud.lines
+    assert all(not one.released for one in await house.firewall.newest_entries())
+
+
+async def test_a_request_that_waits_for_a_name(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolver = Resolver(monkeypatch, {"frost.example": ["127.0.0.1"]})
+    resolver.hold = asyncio.Event()
+    house.configure(recipients=(frost(f"http://frost.example:{house.cloud.port}/"),))
+    await house.teach(house.request(host="frost.example"))
+    caller = await house.dial()
+    await caller.send(house.request(host="frost.example"))
+    await eventually(lambda: resolver.asked != [])
+    await house.withdraw_all()
+    resolver.hold.set()
+    await caller.answer()
+    caller.close()
+    assert not house.cloud.received
+    assert not (await house.newest()).released
+    assert (await house.newest()).outcome is Outcome.DENY
+
+
+async def test_a_request_that_waits_for_its_connection(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One data point is taken back, another stays: even so the old message does not go."""
+    loop = asyncio.get_running_loop()
+    reached, go = asyncio.Event(), asyncio.Event()
+    connect = loop.sock_connect
+
+    async def slow(sock, address) -> None:
+        await connect(sock, address)
+        if address[1] == house.cloud.port:
+            reached.set()
+            await go.wait()
+
+    caller = await house.dial()
+    monkeypatch.setattr(loop, "sock_connect", slow)
+    await caller.send(house.request())
+    async with asyncio.timeout(PATIENCE):
+        await reached.wait()
+    await house.firewall.withdraw(house.points()["$.body.temp"].id, "frost", how="switch")
+    go.set()
+    await caller.answer()
+    caller.close()
+    await asyncio.sleep(0.05)
+    assert not house.cloud.received
+    entry = await house.newest()
+    assert (entry.outcome, entry.released) == (Outcome.DENY, ())
+
+
+async def test_a_request_that_waits_for_a_free_connection(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "MAX_CONNECTIONS", 1)
+    house.configure(
+        fridge(),
+        fridge(id="oven", addresses=frozenset({"127.0.0.3"})),
+    )
+    await house.ask(house.request(), "127.0.0.3")
+    await house.grant_all("oven")
+    house.cloud.script = idle
+    first = await house.dial("127.0.0.3")
+    await first.send(house.request())
+    line = await house.cloud.line()
+    await eventually(lambda: line.waiting() > 0)
+    second = await house.dial()
+    await second.send(house.request(b'{"door":false,"temp":7.75}'))
+    await asyncio.sleep(0.1)
+    await house.withdraw_all()
+    # The first one ends, and with it the wait of the second.
+    first.close()
+    line.finish()
+    await second.answer()
+    second.close()
+    await asyncio.sleep(0.05)
+    assert len(house.cloud.lines) == 1
+    assert b"7.75" not in house.cloud.received
+    assert line.waiting() < 250
+
+
+async def test_a_request_whose_answer_is_waited_for(house: House) -> None:
+    async def silent(line: Line) -> None:
+        await line.request()
+        await asyncio.sleep(3600)
+
+    house.cloud.script = silent
+    caller = await house.dial()
+    await caller.send(house.request())
+    line = await house.cloud.line()
+    await eventually(lambda: line.requests != [])
+    there = len(line.received)
+    await house.withdraw_all()
+    assert not (await caller.answer()).whole, "it ends without an answer"
+    caller.close()
+    assert len(line.received) == there
+    assert (await house.newest()).released, "what went out stays recorded"
+
+
+async def test_a_request_whose_body_is_partly_written(narrow: House) -> None:
+    narrow.cloud.script = idle
+    caller, line = await start(narrow)
+    await narrow.withdraw_all()
+    await no_later_byte(narrow, line)
+    assert not (await caller.answer()).whole
+    caller.close()
+
+
+async def test_a_request_whose_answer_came_before_its_end(narrow: House) -> None:
+    """The cloud has answered, the appliance is content, and still the rest of the body waits."""
+
+    async def hasty(line: Line) -> None:
+        await eventually(lambda: line.waiting() > 1000)
+        await line.send(reply())
+        await asyncio.sleep(3600)
+
+    narrow.cloud.script = hasty
+    caller, line = await start(narrow)
+    assert (await caller.answer()).status == 200
+    await narrow.withdraw_all()
+    await no_later_byte(narrow, line)
+    caller.close()
+
+
+async def test_a_request_whose_answer_began_before_its_end(narrow: House) -> None:
+    async def hasty(line: Line) -> None:
+        await eventually(lambda: line.waiting() > 1000)
+        await line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ")
+        await asyncio.sleep(3600)
+
+    narrow.cloud.script = hasty
+    caller, line = await start(narrow)
+    await caller.reader.readuntil(b"half ")
+    await narrow.withdraw_all()
+    await no_later_byte(narrow, line)
+    assert await caller.rest() == b""
+    caller.close()
+
+
+async def test_a_request_that_took_too_long(narrow: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream, "TOTAL_TIMEOUT", 0.5)
+    narrow.cloud.script = idle
+    caller, line = await start(narrow)
+    assert (await caller.answer()).status == 502
+    caller.close()
+    await narrow.withdraw_all()
+    await no_later_byte(narrow, line)
+
+
+async def test_a_request_whose_appliance_went_away(narrow: House) -> None:
+    narrow.cloud.script = idle
+    caller, line = await start(narrow)
+    caller.reset()
+    await asyncio.sleep(0.05)
+    await narrow.withdraw_all()
+    await no_later_byte(narrow, line)
+
+
+async def test_a_request_at_the_time_the_gate_is_closed(narrow: House) -> None:
+    narrow.cloud.script = idle
+    caller, line = await start(narrow)
+    await narrow.firewall.stop()
+    await no_later_byte(narrow, line)
+    caller.close()
+
+
+async def test_an_exact_value_on_its_way_when_the_consent_is_made_coarse(narrow: House) -> None:
+    narrow.cloud.script = idle
+    caller, line = await start(narrow)
+    point = narrow.points()["$.body.temp"]
+    await narrow.firewall.grant(point.id, "frost", how="switch", level=Level.COARSE)
+    await no_later_byte(narrow, line)
+    caller.close()
+
+
+async def test_a_recipient_taken_away_while_a_request_is_on_its_way(narrow: House) -> None:
+    narrow.cloud.script = idle
+    caller, line = await start(narrow)
+    narrow.configure(recipients=())
+    await asyncio.sleep(0.05)
+    await no_later_byte(narrow, line)
+    caller.close()
+
+
+async def test_what_has_nothing_to_do_with_it_goes_on(narrow: House) -> None:
+    """Somebody else's consent is withdrawn: the message on its way arrives whole."""
+    narrow.configure(fridge(), fridge(id="oven", addresses=frozenset({"127.0.0.3"})))
+    await narrow.ask(narrow.request(), "127.0.0.3")
+    await narrow.grant_all("oven")
+    hold = asyncio.Event()
+
+    async def patient(line: Line) -> None:
+        await hold.wait()
+        await narrow.cloud.converse(line)
+
+    narrow.cloud.script = patient
+    caller, line = await start(narrow)
+    await narrow.withdraw_all("oven")
+    hold.set()
+    assert (await caller.answer()).status == 200
+    caller.close()
+    assert line.requests[0].body == LARGE
+
+
+async def test_the_withdrawal_holds_even_where_it_cannot_be_recorded(
+    narrow: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow.cloud.script = idle
+    caller, line = await start(narrow)
+    await narrow.firewall._database.close()
+    point = narrow.points()["$.body.temp"]
+    with pytest.raises(StorageError):
+        await narrow.firewall.withdraw(point.id, "frost", how="switch")
+    await no_later_byte(narrow, line)
+    caller.close()
