@@ -1,6 +1,7 @@
 """The journal: every transmission and what became of it, without a single value."""
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 import sqlite3
 
@@ -48,7 +49,7 @@ async def test_an_entry_is_committed_when_its_number_is_told(
     journal: Journal, tmp_path: Path
 ) -> None:
     await journal.append(entry())
-    with sqlite3.connect(tmp_path / "x.db") as other:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as other:
         assert other.execute("SELECT COUNT(*) FROM journal").fetchone() == (1,)
 
 

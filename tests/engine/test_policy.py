@@ -335,6 +335,7 @@ def test_functional_identifier_never_goes_alone() -> None:
         Reason.NOTHING_RELEASED,
     )
     nothing = policy(recipients=(NEEDY,))
+    assert rules.obligations(ask(nothing, {SERIAL: TEXT}))[SERIAL] == DROP
     assert decided(ask(nothing, {SERIAL: TEXT})) == (Outcome.DENY, Reason.NOTHING_CONSENTED)
 
 

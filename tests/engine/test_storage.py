@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 import sqlite3
 import stat
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine import StorageError
-from engine.storage import MAX_BATCH, Database
+from engine.storage import MAX_BATCH, VERSION, Database
 from wire import PATIENCE, storage_threads
 
 
@@ -63,7 +64,7 @@ async def hold(database: Database) -> threading.Event:
 async def test_a_result_comes_back_once_it_is_committed(database: Database, tmp_path: Path) -> None:
     await make_table(database)
     assert await database.run(put(7)) == 7
-    with sqlite3.connect(tmp_path / "x.db") as other:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as other:
         assert other.execute("SELECT n FROM t").fetchall() == [(7,)]
 
 
@@ -91,7 +92,8 @@ async def test_one_bad_job_does_not_take_the_others_with_it(database: Database) 
     writes = [asyncio.ensure_future(database.run(job)) for job in jobs]
     await asyncio.sleep(0)
     go.set()
-    results = await asyncio.gather(*writes, return_exceptions=True)
+    async with asyncio.timeout(PATIENCE):
+        results = await asyncio.gather(*writes, return_exceptions=True)
     assert [type(result) for result in results] == [int, int, StorageError, StorageError, int]
     assert await numbers(database) == [1, 2, 3]
     assert "sesame" not in str(results[2]), "an error tells what kind it is, and no value"
@@ -137,16 +139,16 @@ async def test_closing_finishes_what_was_asked_for(database: Database, tmp_path:
     go = await hold(database)
     writes = [asyncio.ensure_future(database.run(put(n))) for n in range(1200)]
     await asyncio.sleep(0)
-    closing = asyncio.ensure_future(database.close())
+    ending = asyncio.ensure_future(database.close())
     await asyncio.sleep(0.02)
     late = asyncio.ensure_future(database.run(put(5000)))
     go.set()
     async with asyncio.timeout(PATIENCE):
-        await closing
+        await ending
         assert await asyncio.gather(*writes) == list(range(1200))
         with pytest.raises(StorageError):
             await late
-    with sqlite3.connect(tmp_path / "x.db") as other:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as other:
         assert other.execute("SELECT COUNT(*), MAX(n) FROM t").fetchone() == (1200, 1199)
     assert not storage_threads()
 
@@ -199,3 +201,15 @@ async def test_a_file_that_somebody_else_holds(database: Database, tmp_path: Pat
     other.close()
     async with asyncio.timeout(PATIENCE):
         assert await waiting == 1
+
+
+async def test_a_file_of_a_later_version_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(StorageError, match="later version"):
+        await Database(path).open()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
+        assert connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone() == (0,)
+    assert storage_threads() == []

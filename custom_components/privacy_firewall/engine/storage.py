@@ -23,6 +23,9 @@ MAX_BATCH = 500
 
 type Job[T] = Callable[[sqlite3.Connection], T]
 
+VERSION = 1
+"""The form of the file. One of a later version is not opened: its meaning is not known here."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
     id INTEGER PRIMARY KEY,
@@ -71,7 +74,6 @@ CREATE TABLE IF NOT EXISTS identities (
     identity TEXT NOT NULL,
     PRIMARY KEY (appliance_id, identity)
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 1;
 """
 
 
@@ -122,6 +124,7 @@ class Database:
         return result
 
     def _connect(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = None
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
@@ -130,8 +133,14 @@ class Database:
             self._path.chmod(0o600)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA secure_delete = ON")
-            connection.executescript(_SCHEMA)
-        except (sqlite3.Error, OSError) as err:
+            if connection.execute("PRAGMA user_version").fetchone()[0] > VERSION:
+                raise StorageError("the database was written by a later version")
+            connection.executescript(f"{_SCHEMA}PRAGMA user_version = {VERSION};")
+        except (sqlite3.Error, OSError, StorageError) as err:
+            if connection is not None:
+                connection.close()
+            if isinstance(err, StorageError):
+                raise
             raise StorageError(f"cannot open the database: {type(err).__name__}") from err
         return connection
 

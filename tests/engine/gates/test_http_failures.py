@@ -1,6 +1,7 @@
 """Fail closed: what cannot be decided or recorded does not leave, and what leaves was recorded."""
 
 import asyncio
+from contextlib import closing
 import os
 from pathlib import Path
 import signal
@@ -20,7 +21,7 @@ BODY = b'{"door":true,"temp":4.5}'
 
 def rows(database: Path) -> list[tuple[str, str, str]]:
     """What the journal says, read by somebody else: outcome, reason, released."""
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return connection.execute(
             "SELECT outcome, reason, released FROM journal ORDER BY id"
         ).fetchall()
@@ -109,7 +110,7 @@ async def test_data_points_that_cannot_be_stored(
         "$.body.serial",
         "$.body.door",
     }
-    with sqlite3.connect(house.database) as connection:
+    with closing(sqlite3.connect(house.database)) as connection:
         paths = {path for (path,) in connection.execute("SELECT path FROM data_points")}
         identities = connection.execute("SELECT COUNT(*) FROM identities").fetchone()
     assert paths >= {"$.body.serial", "$.body.door"}
@@ -203,9 +204,10 @@ async def test_a_corrupt_database(tmp_path: Path, content: bytes) -> None:
 async def test_a_row_that_cannot_be_understood(tmp_path: Path, table: str) -> None:
     async with wire.house(tmp_path) as house:
         await house.teach()
-    with sqlite3.connect(house.database) as connection:
+    with closing(sqlite3.connect(house.database)) as connection:
         column = {"ledger": "state", "data_points": "kinds", "journal": "outcome"}[table]
         connection.execute(f"UPDATE {table} SET {column} = 'perhaps'")
+        connection.commit()
     firewall = Firewall(database=house.database, on_event=lambda _: None)
     with pytest.raises(StorageError):
         await firewall.start()

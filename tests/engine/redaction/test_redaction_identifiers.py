@@ -119,6 +119,9 @@ def test_time_in_the_place_of_a_name_is_no_identity() -> None:
         ("$.body.door", False, False, False),
         ("$.query.token", True, True, False),
         ("$.cookie.session", True, True, False),
+        ("$.body.session.value", True, True, False),
+        ("$.body.session.seconds", False, False, False),
+        ("$.body.session.token", True, True, False),
     ],
 )
 def test_what_a_name_says(
@@ -206,6 +209,15 @@ def test_memory_is_bounded_and_the_oldest_go() -> None:
     new = [f"serial{number}" for number in range(identifiers.MAX_REMEMBERED)]
     assert memory.remember(new) == new
     assert memory.all() == frozenset(new)
+    assert identifiers.Identities(["gone", *new]).all() == frozenset(new)
+
+
+def test_memory_keeps_what_is_seen_again() -> None:
+    """However many numbers an appliance makes up for its messages."""
+    memory = identifiers.Identities()
+    for number in range(2 * identifiers.MAX_REMEMBERED):
+        memory.remember([NORMAL, f"message{number}"])
+    assert NORMAL in memory.all()
 
 
 @pytest.mark.parametrize(

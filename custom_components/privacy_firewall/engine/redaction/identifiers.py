@@ -68,6 +68,9 @@ _PLACEHOLDERS = frozenset(
     """.split()
 )
 
+_CONTAINERS = frozenset({"session", "auth", "cookie"})
+"""Names of credentials that as often hold a report: `session.seconds` opens nothing."""
+
 MIN_IDENTITY = 6
 """Characters of a normalised identity: shorter ones occur by chance."""
 MAX_REMEMBERED = 512
@@ -103,6 +106,8 @@ def _name_class(path: str) -> str:
     for name in reversed(names[2:][-2:] or names[-1:]):
         parts = words(name)
         forms = {"".join(parts[start:]) for start in range(len(parts))}
+        if name != names[-1]:
+            forms -= _CONTAINERS
         if forms & _CREDENTIAL_NAMES:
             return "credential"
         if forms & _IDENTIFIER_NAMES:
@@ -181,13 +186,19 @@ class Identities:
     """The identities of one appliance that were withheld, newest last."""
 
     def __init__(self, remembered: Iterable[str] = ()) -> None:
-        """Start with what earlier runs remembered."""
-        self._seen: dict[str, None] = dict.fromkeys(remembered)
+        """Start with what earlier runs remembered, the newest last."""
+        self._seen: dict[str, None] = {}
+        self.remember(remembered)
 
     def remember(self, identities: Iterable[str]) -> list[str]:
-        """Add identities; return those that are new."""
-        new = [one for one in dict.fromkeys(identities) if one not in self._seen]
-        for one in new:
+        """Add identities; return those that are new. What is seen again is the newest again.
+
+        Numbers made for each message would otherwise push out the serial that stands in all.
+        """
+        seen = dict.fromkeys(identities)
+        new = [one for one in seen if one not in self._seen]
+        for one in seen:
+            self._seen.pop(one, None)
             self._seen[one] = None
         while len(self._seen) > MAX_REMEMBERED:
             self._seen.pop(next(iter(self._seen)))
