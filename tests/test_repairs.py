@@ -163,9 +163,9 @@ async def test_name_that_is_none_is_not_repeated(
 @pytest.mark.parametrize(
     ("endpoint", "left"),
     [
-        ("POST https://api.vendor.example/v1", "1"),
-        ("* https://api.vendor.example/", None),
-        ("GET https://api.vendor.example/", "1"),
+        ("POST http://api.vendor.example/v1", "1"),
+        ("* http://api.vendor.example/", None),
+        ("GET http://api.vendor.example/", "1"),
         ("* https://vendor.example/", "2"),
         ("nonsense", "2"),
     ],
@@ -184,7 +184,7 @@ async def test_call_beside_what_was_claimed_comes_back(
 ) -> None:
     """Another path of the host: it was taken for claimed, and was not."""
     call(hass, entry)
-    claim(hass, entry, "POST https://api.vendor.example/v1")
+    claim(hass, entry, "POST http://api.vendor.example/v1")
     assert issue(hass) is None
     entry_before = dict(entry.options)
     hass.config_entries.async_remove_subentry(entry, ids(entry)[-1])
@@ -263,7 +263,7 @@ async def test_one_call_leads_to_the_recipients_form(
     assert kind == "config_subentries_flow"
     assert number(hass) == "1"
     form = await hass.config_entries.subentries.async_configure(flow_id)
-    assert suggested(form) == {"endpoints": ["POST https://api.vendor.example/"]}
+    assert suggested(form) == {"endpoints": ["POST http://api.vendor.example/"]}
     form = await hass.config_entries.subentries.async_configure(
         flow_id,
         {
@@ -288,8 +288,8 @@ async def test_several_calls_are_picked_from(hass: HomeAssistant, entry: MockCon
     lines = [option["value"] for option in options]
     assert lines == [
         "POST http://brush.example:81/",
-        "POST https://[fd00::1]/",
-        "POST https://brush.example/",
+        "POST http://[fd00::1]/",
+        "POST http://brush.example/",
     ]
     result = await choose(hass, result, endpoints=lines[:1])
     form = await hass.config_entries.subentries.async_configure(result["next_flow"][1])

@@ -21,7 +21,8 @@ from pytest_homeassistant_custom_component.common import (
     mock_restore_cache_with_extra_data,
 )
 
-from custom_components.privacy_firewall.entity import WRITE_SECONDS
+from custom_components.privacy_firewall.engine.firewall import SEEN_FOR
+from custom_components.privacy_firewall.entity import STATUS_SECONDS, WRITE_SECONDS
 from custom_components.privacy_firewall.sensor import MAX_NAMES
 from tests.common import ADLENS, BRUSH, FRIDGE, SECRET, Home, free_port
 
@@ -275,3 +276,18 @@ async def test_time_is_not_needed_to_unload(home: Home, freezer: FrozenDateTimeF
     await home.report()
     await home.report({"temperature": 9}, to=ADLENS)
     assert await home.hass.config_entries.async_unload(home.entry.entry_id)
+
+
+async def test_protection_is_not_claimed_of_what_was_long_not_seen(
+    home: Home, freezer: FrozenDateTimeFactory
+) -> None:
+    await home.report()
+    await pass_time(home, STATUS_SECONDS)
+    assert home.sensor("protection").state == "protected"
+    seen = home.sensor("protection").attributes["last_seen"]
+    for passed, state in ((SEEN_FOR - 3600, "protected"), (7200, "not_seen")):
+        freezer.tick(passed)
+        async_fire_time_changed(home.hass)
+        await home.hass.async_block_till_done()
+        assert home.sensor("protection").state == state
+    assert home.sensor("protection").attributes["last_seen"] == seen

@@ -72,6 +72,7 @@ async def test_it_tells_before_it_is_turned_on(home: Home) -> None:
         "purpose": "service",
         "benefit": recipient.data["benefit"],
         "if_refused": recipient.data["if_refused"],
+        "sent_along": recipient.data["functional"],
         "last_decided": None,
     }
     await home.turn("turn_on", home.switch("Temperature"))

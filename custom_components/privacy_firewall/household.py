@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 import logging
 from pathlib import Path
@@ -28,6 +29,7 @@ from homeassistant.const import (
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.event import async_track_time_interval
 
 from .announcements import Announcer
 from .const import (
@@ -68,6 +70,8 @@ from .grants import CONSENT_KEY, Grants
 from .repairs import async_forget_unclaimed, async_note_unclaimed, async_review_unclaimed
 
 _LOGGER = logging.getLogger(__name__)
+LOOK_AGAIN = timedelta(minutes=10)
+"""How often states are read again that change by the passing of time."""
 MAC_TABLE_SECONDS = 30.0
 """How long what the network watchers found is taken as it was; a look costs a few microseconds."""
 
@@ -246,7 +250,12 @@ class Household:
             # Cancelled too: a gate nobody knows of must not stay.
             await self.async_stop()
             raise
-        self._undo = [self.grants.async_listen(), self._follow_devices()]
+        self._undo = [
+            self.grants.async_listen(),
+            self._follow_devices(),
+            # What was seen grows old by itself, and no event tells of it.
+            async_track_time_interval(self.hass, self._look_again, LOOK_AGAIN),
+        ]
 
     async def async_stop(self) -> None:
         """Close the gate, end what is under way, record what is pending; may be called twice."""
@@ -345,6 +354,10 @@ class Household:
         self._promoted = {one: self.firewall.promoted(one) for one in self.firewall.appliances}
         for listener in list(self._change_listeners):
             _tell("a change", listener)
+
+    @callback
+    def _look_again(self, _: datetime) -> None:
+        self.async_changed()
 
     @callback
     def _on_event(self, event: Event) -> None:

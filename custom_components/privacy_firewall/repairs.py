@@ -235,9 +235,9 @@ def _written(entry: ConfigEntry, call: Call) -> str:
 
 
 def _endpoint(entry: ConfigEntry, call: Call) -> str:
-    """Return the endpoint that would claim a call: by https where nobody said otherwise."""
+    """Return the endpoint that would claim a call, by http: so the appliance calls its cloud."""
     base = urlsplit(entry.subentries[call.appliance_id].data.get(CONF_BASE_URL) or "")
     if base.hostname == call.host:
         return f"{call.method} {base.scheme}://{base.netloc}/"
     host = f"[{call.host}]" if ":" in call.host else call.host
-    return f"{call.method} https://{host}/"
+    return f"{call.method} http://{host}/"

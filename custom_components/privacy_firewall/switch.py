@@ -48,7 +48,7 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
     _attr_entity_category = EntityCategory.CONFIG
     _attr_translation_key = "consent"
     _unrecorded_attributes = frozenset(
-        {"data_point_id", "path", "endpoint", "benefit", "if_refused", "category"}
+        {"data_point_id", "path", "endpoint", "benefit", "if_refused", "sent_along", "category"}
     )
 
     def __init__(self, household: Household, point: DataPoint, recipient: Recipient) -> None:
@@ -103,6 +103,7 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
             "purpose": self._recipient.purpose.value,
             "benefit": self._recipient.benefit,
             "if_refused": self._recipient.if_refused,
+            "sent_along": sorted(self._recipient.functional),
             "last_decided": dt_util.utc_from_timestamp(consent.decided_at).isoformat()
             if consent
             else None,

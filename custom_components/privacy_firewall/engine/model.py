@@ -441,7 +441,10 @@ class Unclaimed:
 
 
 class Protection(StrEnum):
-    """What is true of an appliance now, as observed."""
+    """What is true of an appliance now, as observed.
+
+    `NOT_SEEN`: none of its transmissions passed the gate of late, so nothing is known.
+    """
 
     PROTECTED = "protected"
     NOT_SEEN = "not_seen"

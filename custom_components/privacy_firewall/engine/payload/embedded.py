@@ -12,9 +12,9 @@ MAX_LAYERS = 4
 """How many strings within strings are opened; what lies deeper is one item, whole."""
 MAX_DEPTH = 64
 """Nesting of containers, embedded ones included. The deepest payload in our corpus has 9."""
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
 _DIFFERENT = {ord(one): f"\\u{ord(one):04x}" for one in ">?~\x7f"}
-_BASE64URL = re.compile(r"(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2}(?:==)?|[A-Za-z0-9_-]{3}=?)?")
+_BASE64URL = re.compile(r"(?:[A-Za-z0-9_-]{4})*+(?:[A-Za-z0-9_-]{2}(?:==)?|[A-Za-z0-9_-]{3}=?)?")
 
 
 def open_all(node: Tree, depth: int = MAX_DEPTH, layers: int = MAX_LAYERS) -> Tree:

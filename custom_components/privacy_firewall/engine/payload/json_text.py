@@ -17,7 +17,8 @@ from ..errors import Refused
 from ..model import Embedded, Number, Reason, Text, Tree
 
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+# Possessive: a long string full of escapes would otherwise cost a hundred times its size.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _NON_ASCII_ESCAPE = re.compile(rb"\\u00[89a-fA-F]|\\u0[1-9a-fA-F]|\\u[1-9a-fA-F]")
 
 
