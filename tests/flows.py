@@ -14,11 +14,8 @@ def unspoken(result: Any, *where: str) -> list[str]:
 
 
 def _unspoken(result: Any, texts: Any) -> Iterator[str]:
-    if result["type"] is FlowResultType.ABORT:
-        if result.get("translation_domain") is None and not dig(texts, "abort", result["reason"]):
-            yield f"abort.{result['reason']}"
-        return
     if result["type"] not in (FlowResultType.FORM, FlowResultType.MENU):
+        yield from _unspoken_end(result, texts)
         return
     step = dig(texts, "step", result["step_id"]) or {}
     shown = [step.get("title", ""), step.get("description", "")]
@@ -54,6 +51,15 @@ def _unspoken(result: Any, texts: Any) -> Iterator[str]:
     yield from {
         f"{{{name}}} is not given" for text in shown for name in placeholders(text) - given.keys()
     }
+
+
+def _unspoken_end(result: Any, texts: Any) -> Iterator[str]:
+    if result["type"] is FlowResultType.ABORT:
+        if result.get("translation_domain") is None and not dig(texts, "abort", result["reason"]):
+            yield f"abort.{result['reason']}"
+    elif result["type"] is FlowResultType.CREATE_ENTRY and (ending := result.get("description")):
+        told = dig(texts, "create_entry", ending) or f"{{create_entry.{ending}}}"
+        yield from placeholders(told) - (result["description_placeholders"] or {}).keys()
 
 
 def suggested(result: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
+import probatio
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -75,21 +76,33 @@ async def test_first_step_only_looks(hass: HomeAssistant, setup: AsyncMock) -> N
     assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "user")
     assert not result["data_schema"]
     assert unspoken(result, "config") == []
-    told = result["description_placeholders"]
-    assert told["could_be_read"] == (
+    told = result["description_placeholders"]["survey"]
+    # Of groups with nothing in them there is no word.
+    headings = [line for line in told.splitlines() if line.startswith("**")]
+    assert headings == [
+        "**Could be read here: 1**",
+        "**Could only be blocked by name (not yet): 22**",
+        "**Would starve: 1**",
+    ]
+    lists = [block.splitlines() for block in told.split("\n\n") if block.startswith("- ")]
+    assert lists[0] == [
         "- **Dryer**: Home Connect reads it from a cloud; at home it is 02:00:00:00:00:01"
-    )
-    assert told["blocked_by_name_count"] == "22"
-    lines = told["blocked_by_name"].splitlines()
-    assert lines[0] == r"- **Oven \[00\]**: Home Connect reads it from a cloud"
-    assert len(lines) == 21
-    assert lines[-1] == "- and 2 more"
-    assert told["not_seen"] == "None."
-    assert told["would_starve"] == "- Home Connect: 23"
+    ]
+    assert lists[1][0] == r"- **Oven \[00\]**: Home Connect reads it from a cloud"
+    assert len(lists[1]) == 21
+    assert lists[1][-1] == "- and 2 more"
+    assert lists[2] == ["- Home Connect: 23"]
     result = await hass.config_entries.flow.async_configure(result["flow_id"], {})
     assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "gate")
     assert unspoken(result, "config") == []
     assert not setup.called
+
+
+async def test_first_step_says_that_it_saw_nothing(hass: HomeAssistant) -> None:
+    result = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    assert result["description_placeholders"] == {
+        "survey": "No devices or services that report were found."
+    }
 
 
 @pytest.mark.parametrize(
@@ -284,11 +297,16 @@ class Form:
 
     async def add(self, **given: Any) -> Any:
         """Open the form for a new one and fill it in."""
+        await self.open()
+        return await self.fill(**given)
+
+    async def open(self) -> Any:
+        """Open the form for a new one."""
         self.result = await self.hass.config_entries.subentries.async_init(
             (self.entry.entry_id, self.kind), context={"source": SOURCE_USER}
         )
         assert self.result["step_id"] == "user"
-        return await self.fill(**given)
+        return self.result
 
     async def change(self, subentry: ConfigSubentry, **given: Any) -> Any:
         """Open the form of one that exists, and fill it in if anything is given."""
@@ -343,6 +361,11 @@ async def test_appliance_known_by_address(form: Form) -> None:
         macs=["AA-BB-CC-DD-EE-FF", "aabb.ccdd.eeff"],
     )
     assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, "Washer")
+    assert result["description"] == "bring_its_traffic"
+    assert result["description_placeholders"] == {
+        "appliance": "Washer",
+        "gate": "http://127.0.0.1:8080/",
+    }
     assert form.newest.title == "Washer"
     assert dict(form.newest.data) == {
         "name": "Washer",
@@ -367,7 +390,7 @@ async def test_appliance_known_by_token(form: Form) -> None:
     match = re.fullmatch(r"http://127\.0\.0\.1:8080/([\w-]{22})/", shown["gate_url"])
     assert match
     result = await form.fill()
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert (result["type"], result["description"]) == (FlowResultType.CREATE_ENTRY, None)
     assert form.newest.data["token"] == match[1]
     assert form.newest.data["base_url"] == "https://api.vendor.example/v1"
     await form.add(**token)
@@ -677,6 +700,17 @@ async def test_recipient_is_added(recipients: Form) -> None:
     }
     for line in recipients.newest.data["endpoints"]:
         assert str(Endpoint.parse(line)) == line
+
+
+async def test_purpose_is_not_proposed(recipients: Form) -> None:
+    """A household that states none has not decided for one."""
+    result = await recipients.open()
+    (purpose,) = (marker for marker in result["data_schema"].schema if marker == "purpose")
+    assert purpose.default is probatio.UNDEFINED
+    assert "purpose" not in suggested(result)
+    with pytest.raises(InvalidData):
+        await recipients.fill(organisation="Frostline", endpoints=WHERE)
+    assert not list(recipients.entry.subentries)
 
 
 PRIVATE = [

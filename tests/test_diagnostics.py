@@ -118,7 +118,8 @@ async def test_gate_on_loopback_is_told(hass: HomeAssistant, host: str, shown: s
     told = await async_get_config_entry_diagnostics(hass, entry)
     assert told["gate"] == {"host": shown, "port": 80}
     (told_of_appliance,) = told["appliances"].values()
-    assert told_of_appliance["cloud"] == "* https://cloud.vendor.example"
+    assert told_of_appliance["cloud"] == "https://cloud.vendor.example"
+    assert told["options"]["who_may_grant"] == "everyone"
 
 
 async def test_what_was_observed_is_told(home: Home) -> None:

@@ -299,6 +299,20 @@ def test_no_file_has(suffix: str, unwanted: str) -> None:
     assert found == []
 
 
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(REPOSITORY.glob("*.md")), *sorted(REPOSITORY.glob("docs/*.md"))],
+    ids=lambda path: path.relative_to(REPOSITORY).as_posix(),
+)
+def test_what_is_linked_exists(path: Path) -> None:
+    """Files and images of this repository; addresses elsewhere are not asked."""
+    text = path.read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(\s*<?([^\s)>]+)", text) + re.findall(r"(?:src|href)=\"([^\"]+)", text)
+    linked += re.findall(r"^\[[^\]]+\]:\s*<?([^\s>]+)", text, re.MULTILINE)
+    inside = [link.partition("#")[0] for link in linked if not re.match(r"[a-z]+:|#", link)]
+    assert [link for link in inside if not (path.parent / link).exists()] == []
+
+
 def test_every_json_file_is_json() -> None:
     """Home Assistant's checker reads them all, the catalogue's too."""
     for path in INTEGRATION.rglob("*.json"):

@@ -40,6 +40,7 @@ from .forms import (
     URL,
     Check,
     choice,
+    plain,
     read_address,
     read_lines,
 )
@@ -147,7 +148,17 @@ class ApplianceFlow(ConfigSubentryFlow):
                 },
             )
         if self.source == SOURCE_USER:
-            return self.async_create_entry(title=self._data[CONF_NAME], data=self._data)
+            place = self._get_entry().data
+            # Whoever has a token has just read where to type it in.
+            return self.async_create_entry(
+                title=self._data[CONF_NAME],
+                data=self._data,
+                description=None if self._data[CONF_TOKEN] else "bring_its_traffic",
+                description_placeholders={
+                    "appliance": plain(self._data[CONF_NAME]),
+                    "gate": gate_url(place[CONF_HOST], place[CONF_PORT]),
+                },
+            )
         return self.async_update_and_abort(
             self._get_entry(),
             self._get_reconfigure_subentry(),
@@ -261,9 +272,10 @@ def _appliance_schema(points: list[DataPoint], *, has_token: bool) -> probatio.S
     return probatio.Schema(schema)
 
 
-def gate_url(host: str, port: int, token: str) -> str:
+def gate_url(host: str, port: int, token: str | None = None) -> str:
     """Return the base URL to type into an appliance that lets its server be set."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/{token}/"
+    base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    return base_url if token is None else f"{base_url}{token}/"
 
 
 def _addresses(typed: Iterable[str], check: Check) -> list[str]:

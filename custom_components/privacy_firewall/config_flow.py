@@ -82,9 +82,9 @@ class PrivacyFirewallConfigFlow(ConfigFlow, domain=DOMAIN):
             return await self.async_step_gate()
         return self.async_show_form(
             step_id="user",
-            description_placeholders=_describe(
-                await async_survey(self.hass), await async_words(self.hass)
-            ),
+            description_placeholders={
+                "survey": _describe(await async_survey(self.hass), await async_words(self.hass))
+            },
             last_step=False,
         )
 
@@ -205,15 +205,18 @@ def _try_to_listen(host: str, port: int) -> str | None:
     return None
 
 
-def _describe(survey: Survey, texts: Mapping[str, str]) -> dict[str, str]:
-    """Write what was seen as lists."""
-    lists = {
+def _describe(survey: Survey, texts: Mapping[str, str]) -> str:
+    """Write what was seen, a block per group; a group with nothing in it is left out."""
+    groups = {
         sight.value: [_line(device, texts) for device in survey.seen_as(sight)] for sight in Sight
     }
-    lists["would_starve"] = [f"{plain(one.name)}: {one.devices}" for one in survey.starving]
-    return {name: listed(lines, texts) for name, lines in lists.items()} | {
-        f"{name}_count": str(len(lines)) for name, lines in lists.items()
-    }
+    groups["would_starve"] = [f"{plain(one.name)}: {one.devices}" for one in survey.starving]
+    blocks = [
+        texts.get(name, "{found}").format(count=len(lines), found=listed(lines, texts))
+        for name, lines in groups.items()
+        if lines
+    ]
+    return "\n\n".join(blocks) or texts.get("none", "-")
 
 
 def _line(device: SurveyedDevice, texts: Mapping[str, str]) -> str:

@@ -29,6 +29,7 @@ from .const import (
     CONF_PURPOSE,
     CONF_REMAINDER,
     CONF_WHO_MAY_GRANT,
+    EVERYONE,
     SUBENTRY_APPLIANCE,
     SUBENTRY_RECIPIENT,
 )
@@ -51,7 +52,7 @@ async def async_get_config_entry_diagnostics(
             CONF_PORT: entry.data.get(CONF_PORT),
         },
         "options": {
-            CONF_WHO_MAY_GRANT: entry.options.get(CONF_WHO_MAY_GRANT),
+            CONF_WHO_MAY_GRANT: entry.options.get(CONF_WHO_MAY_GRANT, EVERYONE),
             CONF_LEFT_DENIED: len(entry.options.get(CONF_LEFT_DENIED, ())),
         },
         "appliances": {
@@ -86,7 +87,7 @@ def _appliance(subentry: ConfigSubentry) -> dict[str, Any]:
         CONF_ADDRESSES: len(data.get(CONF_ADDRESSES, ())),
         CONF_MACS: len(data.get(CONF_MACS, ())),
         "has_token": data.get(CONF_TOKEN) is not None,
-        "cloud": _origin(data[CONF_BASE_URL]) if data.get(CONF_BASE_URL) else None,
+        "cloud": _origin(base_url) if (base_url := data.get(CONF_BASE_URL)) else None,
         CONF_REMAINDER: data.get(CONF_REMAINDER),
         CONF_ANSWER: data.get(CONF_ANSWER),
         CONF_PROMOTED: len(data.get(CONF_PROMOTED, ())),
@@ -100,22 +101,31 @@ def _recipient(subentry: ConfigSubentry) -> dict[str, Any]:
         CONF_PURPOSE: data.get(CONF_PURPOSE),
         "says_benefit": bool(data.get(CONF_BENEFIT)),
         "says_if_refused": bool(data.get(CONF_IF_REFUSED)),
-        CONF_ENDPOINTS: [_origin(line) for line in data.get(CONF_ENDPOINTS, ())],
+        CONF_ENDPOINTS: [_endpoint(line) for line in data.get(CONF_ENDPOINTS, ())],
         CONF_FUNCTIONAL: len(data.get(CONF_FUNCTIONAL, ())),
         CONF_NEUTRAL: len(data.get(CONF_NEUTRAL, ())),
         CONF_ALLOW_PRIVATE: data.get(CONF_ALLOW_PRIVATE),
     }
 
 
+def _endpoint(line: str) -> str:
+    """Return method and origin of an endpoint; `*` is any method."""
+    try:
+        method = Endpoint.parse(line).method
+    except ValueError:
+        return "unreadable"
+    return f"{method} {_origin(line)}"
+
+
 def _origin(line: str) -> str:
-    """Return method and origin of an endpoint; its path may hold an account, an address a home."""
+    """Return the origin of an address; its path may hold an account, its host tell of the home."""
     try:
         endpoint = Endpoint.parse(line)
     except ValueError:
         return "unreadable"
     if _is_address(endpoint.host) or is_at_home(endpoint.host):
-        return f"{endpoint.method} {endpoint.scheme}://{REDACTED}"
-    return f"{endpoint.method} {endpoint.origin}"
+        return f"{endpoint.scheme}://{REDACTED}"
+    return endpoint.origin
 
 
 def _is_address(host: str) -> bool:

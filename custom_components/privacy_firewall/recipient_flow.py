@@ -74,9 +74,8 @@ class RecipientFlow(ConfigSubentryFlow):
         schema = probatio.Schema(
             {
                 probatio.Required(CONF_ORGANISATION): TEXT,
-                probatio.Required(CONF_PURPOSE, default=Purpose.SERVICE.value): choice(
-                    Purpose, CONF_PURPOSE
-                ),
+                # None is proposed: what the data is for is the household's own finding.
+                probatio.Required(CONF_PURPOSE): choice(Purpose, CONF_PURPOSE),
                 **_RECIPIENT_FIELDS,
             }
         )

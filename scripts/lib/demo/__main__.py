@@ -225,17 +225,25 @@ class Story:
         page.say()
         page.say(f"Home Assistant stays, with the switches at  {address}")
         page.say(f"Log in as {USER}, password {PASSWORD}. Ctrl+C ends everything.")
-        page.say(f"The appliances report every {_REPORT_SECONDS} seconds; this is what leaves:")
+        page.say(
+            f"The appliances report every {_REPORT_SECONDS} seconds; what leaves, if it changed:"
+        )
+        told: dict[Cloud, set[str]] = {}
         while True:
             for name in household.appliances:
                 for exchange in await household.report(name):
-                    left = ", ".join(
-                        f"{place} = {value}"
+                    left = {
+                        place: value
                         for arrival in exchange.arrived
                         for place, value in leaves(arrival.tree)
-                    )
+                    }
+                    # The values differ each time; what they are of does not.
+                    if told.get(exchange.cloud) == left.keys():
+                        continue
+                    told[exchange.cloud] = set(left)
+                    what = ", ".join(f"{place} = {value}" for place, value in left.items())
                     at = datetime.now().astimezone().strftime("%H:%M:%S")
-                    page.say(f"  {at}  {exchange.cloud.name:<26} {left or 'nothing'}")
+                    page.say(f"  {at}  {exchange.cloud.name:<26} {what or 'nothing'}")
             await asyncio.sleep(_REPORT_SECONDS)
 
 

@@ -68,7 +68,7 @@ def _notice(cloud: Cloud) -> str:
     return (
         f"### To {cloud.organisation} for {cloud.purpose}\n"
         f"**What you get in return:** {cloud.benefit or 'not stated'}\n\n"
-        f"**What stops working without:** {cloud.if_refused or 'not stated'}"
+        f"**What stops working without it:** {cloud.if_refused or 'not stated'}"
     )
 
 

@@ -42,6 +42,11 @@ def _at(count: int, *, hours: int = 0) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _swing(count: int, steps: int) -> int:
+    """Go up to a number of steps and down to 0 again, so that no value leaves what is plausible."""
+    return steps - abs(count % (2 * steps) - steps)
+
+
 def fridge_status(count: int) -> Report:
     """What the fridge tells its maker's service desk: everything it measures."""
     me = FRIDGE_IDENTITIES
@@ -66,15 +71,15 @@ def fridge_status(count: int) -> Report:
                 "main": {
                     "compressor": {
                         "running": shown(count % 2 == 1),
-                        "speed": shown(1800 + 35 * count, "rpm"),
+                        "speed": shown(1800 + 35 * _swing(count, 40), "rpm"),
                     },
                     "contactSensor": {"contact": shown("open" if count % 3 == 0 else "closed")},
-                    "doorOpenings": {"today": shown(11 + 2 * count)},
+                    "doorOpenings": {"today": shown(11 + 2 * _swing(count, 12))},
                     "powerConsumptionReport": {
                         "powerConsumption": {
                             "value": {
                                 "energy": 2481300 + 17 * count,
-                                "power": 82 + count,
+                                "power": 82 + _swing(count, 30),
                                 "start": _at(count - 1),
                                 "end": _at(count),
                             }
@@ -84,12 +89,12 @@ def fridge_status(count: int) -> Report:
                 },
                 "cooler": {
                     "temperatureMeasurement": {
-                        "temperature": shown(round(3.1 + count / 10, 1), "C")
+                        "temperature": shown(round(3.1 + _swing(count, 15) / 10, 1), "C")
                     },
                     "thermostatSetpoint": {"setpoint": shown(4, "C")},
                 },
                 "freezer": {
-                    "temperatureMeasurement": {"temperature": shown(-18 - count, "C")},
+                    "temperatureMeasurement": {"temperature": shown(-18 - _swing(count, 4), "C")},
                 },
                 "execute": {
                     "data": {
@@ -123,10 +128,10 @@ def fridge_profile(count: int) -> Report:
             "accountId": me["account"],
             "homeId": me["home id"],
             "usage": {
-                "doorOpeningsToday": 11 + 2 * count,
-                "nightOpenings": 1 + count,
+                "doorOpeningsToday": 11 + 2 * _swing(count, 12),
+                "nightOpenings": 1 + _swing(count, 4),
                 "compressorRunning": count % 2 == 1,
-                "coolerTemperature": round(3.1 + count / 10, 1),
+                "coolerTemperature": round(3.1 + _swing(count, 15) / 10, 1),
             },
             "shopping": {"milkLow": True, "lastScanned": "oat milk 1 l"},
         },
@@ -149,20 +154,20 @@ def brushing_session(count: int) -> Report:
                 "serialNumber": me["serial number"],
                 "macAddress": me["MAC"],
                 "model": "io-9",
-                "batteryLevel": 90 - count,
+                "batteryLevel": 90 - _swing(count, 60),
             },
             "user": {"userId": me["user id"], "userName": me["user name"]},
             "sessionId": me["session id"],
             "brushing": {
                 "startedAt": _at(count, hours=12),
-                "seconds": 118 + 3 * count,
+                "seconds": 118 + 3 * _swing(count, 20),
                 "targetSeconds": 120,
-                "pressureWarnings": 2 + count,
+                "pressureWarnings": 2 + _swing(count, 6),
                 "zones": [
-                    {"zone": "upper left", "seconds": 31 + count},
+                    {"zone": "upper left", "seconds": 31 + _swing(count, 20)},
                     {"zone": "upper right", "seconds": 29},
                     {"zone": "lower left", "seconds": 30},
-                    {"zone": "lower right", "seconds": 28 + 2 * count},
+                    {"zone": "lower right", "seconds": 28 + 2 * _swing(count, 20)},
                 ],
             },
         },
@@ -182,8 +187,8 @@ def brushing_event(count: int) -> Report:
         body={
             "serialNumber": me["serial number"],
             "userName": me["user name"],
-            "habits": {"brushedToday": 1, "streakDays": 4 + count},
-            "battery": {"level": 90 - count},
+            "habits": {"brushedToday": 1, "streakDays": 4 + _swing(count, 20)},
+            "battery": {"level": 90 - _swing(count, 60)},
         },
     )
 
