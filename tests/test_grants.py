@@ -526,3 +526,35 @@ def test_contexts_of_long_ago_are_forgotten() -> None:
         recent.note(str(n), "")
     assert len(recent) == grants.MAX_CONTEXTS
     assert recent["kept"] == "kept"
+
+
+# --- Runs that only fire events ---
+
+
+def heard(event_type: str) -> dict[str, Any]:
+    return {"trigger": "event", "event_type": event_type}
+
+
+async def test_automations_that_only_fire_events_do_not_hide_who_began(
+    home: Home, switches: list[str]
+) -> None:
+    firing = [(heard(f"press_{one}"), [{"event": f"told_{one}"}]) for one in range(2)]
+    following = [(heard(f"told_{one}"), [on(switches[one])]) for one in range(2)]
+    await automate(home, *firing, *following)
+    await call(
+        home,
+        "automation.trigger",
+        {"entity_id": ["automation.number_0", "automation.number_1"]},
+    )
+    await home.hass.async_block_till_done()
+    assert len(given(home)) <= 1
+
+
+async def test_nor_do_they_hide_a_scene(home: Home, switches: list[str]) -> None:
+    assert await async_setup_component(home.hass, "input_boolean", {"input_boolean": {"lamp": {}}})
+    await scenes(home, {"input_boolean.lamp": "on"})
+    lit = {"trigger": "state", "entity_id": "input_boolean.lamp", "to": "on"}
+    await automate(home, (lit, [{"event": "later"}]), (heard("later"), [on(switches[0])]))
+    await call(home, "scene.turn_on", {"entity_id": "scene.evening"})
+    await home.hass.async_block_till_done()
+    assert given(home) == []

@@ -47,6 +47,10 @@ MAX_CONTEXTS = 4_096
 CONSENT_KEY = "consent"
 """The translation key by which the registry tells consent switches from others of ours."""
 
+EVENT_AUTOMATION_TRIGGERED = "automation_triggered"
+EVENT_SCRIPT_STARTED = "script_started"
+"""Home Assistant's own; by name, so that neither integration has to be there."""
+
 type Item = tuple[str, str]
 """Data point id, recipient id."""
 
@@ -101,8 +105,20 @@ class Grants:
 
     @callback
     def async_listen(self) -> CALLBACK_TYPE:
-        """Watch the calls of all actions; return how to stop that."""
-        return self._hass.bus.async_listen(EVENT_CALL_SERVICE, self._note)
+        """Watch all calls, and what runs because of what; return how to stop that."""
+        stop = [self._hass.bus.async_listen(EVENT_CALL_SERVICE, self._note)]
+        # A run that calls no action, only fires an event, is a link between those that do.
+        stop += [
+            self._hass.bus.async_listen(event_type, self._note_parent)
+            for event_type in (EVENT_AUTOMATION_TRIGGERED, EVENT_SCRIPT_STARTED)
+        ]
+
+        @callback
+        def stop_all() -> None:
+            for one in stop:
+                one()
+
+        return stop_all
 
     async def async_grant(
         self, item: Item, *, entity_id: str, context: Context | None, how: str
@@ -161,12 +177,17 @@ class Grants:
         return lineage
 
     @callback
+    def _note_parent(self, event: Event[Any]) -> None:
+        """Keep which context led to another."""
+        if event.context.parent_id is not None:
+            self._parents.note(event.context.id, event.context.parent_id)
+
+    @callback
     def _note(self, event: Event[dict[str, Any]]) -> None:
         """Keep what a call asks for."""
         context = event.context
         domain, service = event.data[ATTR_DOMAIN], event.data[ATTR_SERVICE]
-        if context.parent_id is not None:
-            self._parents.note(context.id, context.parent_id)
+        self._note_parent(event)
         if domain == Platform.SCENE:
             if service in (SERVICE_TURN_ON, "apply"):
                 self._scenes.note(context.id, None)

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+import re
 import sys
 
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,7 @@ import pytest
 # Behind the standard library: a file of the integration may be called like one of its modules.
 sys.path.append(str(Path(__file__).parents[2] / "custom_components/privacy_firewall"))
 
+PAYLOAD = re.compile(r'[{}"=%@:]')
 TABLES = pytest.StashKey[dict[str, list[str]]]()
 
 # The same examples everywhere, so that a change is judged by what it breaks and not by luck;
@@ -31,8 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name what looks like a payload by its argument: no test is called by what it sends."""
-    payload = isinstance(val, bytes) or (isinstance(val, str) and len(val) > 40)
-    return argname if payload else None
+    is_text = isinstance(val, str) and (len(val) > 40 or PAYLOAD.search(val))
+    return argname if isinstance(val, bytes) or is_text else None
 
 
 @pytest.fixture(scope="session")

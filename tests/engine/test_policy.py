@@ -454,3 +454,15 @@ def test_no_rule_left_is_a_denial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "RULES", rules.RULES[:-1])
     question = ask(GIVEN, {DOOR: TEXT, TEMPERATURE: NUMBER})
     assert decided(question) == (Outcome.DENY, Reason.INTERNAL_ERROR)
+
+
+def test_a_consent_of_another_recipient_lets_no_identifier_go_alone() -> None:
+    """An endpoint may change hands: what its former recipient was given counts no more."""
+    serial = Field("$.body.serial")
+    needy = replace(CLOUD, functional=frozenset({"$.body.serial"}))
+    elsewhere = replace(point(DOOR), template="POST elsewhere.example/")
+    in_force = policy(
+        [(consent("ads"), point(serial)), (consent("cloud"), elsewhere)], recipients=(needy, ADS)
+    )
+    alone = replace(ask(in_force, {serial: TEXT}), recipients=(needy,))
+    assert rules.decide(alone).reason is Reason.NOTHING_RELEASED

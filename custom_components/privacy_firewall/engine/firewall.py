@@ -38,7 +38,6 @@ from .model import (
 from .pipeline import Passage, Pipeline
 from .storage import Database
 
-
 SEEN_FOR = 24 * 3600.0
 """Seconds for which one transmission at the gate tells how an appliance is doing. One that calls
 its cloud by another way since then is not known to be held by anything."""
@@ -322,9 +321,7 @@ class Firewall:
     def status(self, appliance_id: str) -> ApplianceStatus:
         """Return what was observed of an appliance."""
         sums = self._sums.get(appliance_id, _Sums())
-        is_fresh = (
-            sums.last_seen is not None and self._clock.now() - sums.last_seen < SEEN_FOR
-        )
+        is_fresh = sums.last_seen is not None and self._clock.now() - sums.last_seen < SEEN_FOR
         protection = (
             Protection.GATE_DOWN
             if not self._gate.is_open

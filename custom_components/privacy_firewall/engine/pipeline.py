@@ -45,7 +45,15 @@ from .payload import compression, request as requests
 from .policy import Policy, Question
 from .redaction import fields, transforms, verify
 from .redaction.fields import MISSING, Found, Replacement
-from .redaction.identifiers import Identities, find, identity, looks_like_data, specific
+from .redaction.identifiers import (
+    Identities,
+    find,
+    identity,
+    is_personal,
+    looks_like_data,
+    names_person_or_place,
+    specific,
+)
 
 _LOGGER = logging.getLogger(__name__)
 INLINE_BYTES = 4 * 1024
@@ -171,7 +179,7 @@ def _conclude(
     learned = replace(learned, identities=tuple(identities))
     if verdict.outcome is Outcome.DENY:
         return replace(learned, verdict=verdict)
-    searched = (remembered | identities) - _granted_identities(verdict.obligations, question, found)
+    searched = _searched(verdict.obligations, question, found, remembered, identities)
     tainted = _tainted(verdict.obligations, found, searched)
     if tainted:
         verdict = rules.decide(replace(question, tainted=tainted))
@@ -180,7 +188,7 @@ def _conclude(
                 verdict = rules.denied(verdict, Reason.IDENTITY_FOUND)
             return replace(learned, verdict=verdict)
     try:
-        outgoing, built, withheld = _build(verdict, question.endpoint, message, found)
+        outgoing, built, withheld = _build(verdict, question, message, found)
         passed = {found[number].field for number in built.released}
         if verdict.obligations[REQUEST_FIELD].action in (Action.RELEASE, Action.COARSEN):
             passed.add(REQUEST_FIELD)
@@ -209,20 +217,30 @@ def _withheld_identities(duties: Mapping[Field, Obligation], found: list[Found])
     )
 
 
-def _granted_identities(
-    duties: Mapping[Field, Obligation], question: Question, found: list[Found]
+def _searched(
+    duties: Mapping[Field, Obligation],
+    question: Question,
+    found: list[Found],
+    remembered: frozenset[str],
+    withheld: frozenset[str],
 ) -> frozenset[str]:
-    """Return the identities this recipient may have: granted as such, in a field known as one.
+    """Return the identities that must not stand in what leaves.
 
-    A field that was granted as something else and now holds an identity is none of these.
+    Those withheld, now or earlier, but for what this recipient was granted as an identity. Also
+    those in released fields that were granted as something else. And an e-mail address or a place
+    that this message withholds, though a field for numbers and the like may have it.
     """
-    return frozenset(
-        one
-        for item, _, value in found
-        if _is_released(duties, item)
-        and (one := identity(item, value)) is not None
-        and question.known[item].category in _IDENTIFYING
-    )
+    granted: set[str] = set()
+    elsewhere: set[str] = set()
+    for item, _, value in found:
+        if _is_released(duties, item) and (one := identity(item, value)) is not None:
+            if question.known[item].category not in _IDENTIFYING:
+                elsewhere.add(one)
+            else:
+                granted.add(one)
+                if is_personal(value) and not names_person_or_place(item):
+                    elsewhere |= {one} & withheld
+    return ((remembered | withheld) - granted) | elsewhere
 
 
 def _is_released(duties: Mapping[Field, Obligation], item: Field) -> bool:
@@ -244,7 +262,7 @@ def _tainted(
 
 
 def _build(
-    verdict: Verdict, endpoint: Endpoint, message: requests.Message, found: list[Found]
+    verdict: Verdict, question: Question, message: requests.Message, found: list[Found]
 ) -> tuple[OutgoingRequest, fields.Rebuilt, frozenset[str]]:
     """Return the request that may leave, what is in it, and specific values not to be in it."""
     replacements: list[Replacement] = []
@@ -260,8 +278,8 @@ def _build(
             withheld.add(text)
     built = fields.rebuild(message.tree, replacements)
     # Not by comparing values: a constant may equal what it replaces, and that is not to be seen.
-    untouched = verdict.outcome is Outcome.PERMIT
-    outgoing = requests.write(message, built.tree, endpoint.origin, untouched=untouched)
+    untouched = verdict.outcome is Outcome.PERMIT and rules.is_whole(question)
+    outgoing = requests.write(message, built.tree, question.endpoint.origin, untouched=untouched)
     private = all(recipient.allow_private for recipient in verdict.recipients)
     return (
         replace(outgoing, allow_private=private),
@@ -300,7 +318,7 @@ def _check(
             segments=message.segments,
             constant_headers=message.constant_headers,
             read_body=body.format.plain if body is not None else None,
-            is_json=body is not None and body.format.escapes,
+            is_json=body is not None and body.format.is_json,
             inflate=lambda data: compression.decompress(data, coding),
         ),
     )

@@ -68,7 +68,10 @@ SENTENCES: dict[Reason, str] = {
 """A sentence for people per reason."""
 
 _CHECKSUMS = frozenset(
-    "signature sign sig hmac checksum crc crc16 crc32 md5 sha1 sha256 digest".split()
+    """
+    signature sign sig hmac checksum crc crc8 crc16 crc32 crc64 adler32 md5 sha1 sha224 sha256
+    sha384 sha512 blake2 xxhash digest hash etag integrity parity
+    """.split()
 )
 _NEVER_NEUTRAL = frozenset(
     {Category.IDENTIFIER, Category.CREDENTIAL, Category.SAFETY, Category.LOCATION}
@@ -290,9 +293,26 @@ def nothing_released(
 
 
 def any_consented(question: Question, items: Iterable[Field]) -> bool:
-    """Tell whether a consent speaks of one of these fields, at this endpoint."""
+    """Tell whether each recipient has a consent of one of these fields, at this endpoint."""
     terms = question.policy.terms.get((question.appliance.id, question.template), {})
-    return any(item in terms for item in items)
+    spoken_of = [term for item in items if (term := terms.get(item)) is not None]
+    return all(
+        any(by_recipient.get(recipient.id) is not None for by_recipient in spoken_of)
+        for recipient in question.recipients
+    )
+
+
+def is_whole(question: Question) -> bool:
+    """Tell whether everything ever seen at this endpoint is consented.
+
+    Where something is not, a message without it must look like one from which it was taken.
+    """
+    terms = question.policy.terms.get((question.appliance.id, question.template), {})
+    return all(
+        _obligation(question, terms, item, frozenset()).action is Action.RELEASE
+        for item in question.known
+        if item != REQUEST_FIELD
+    )
 
 
 def segment_withheld(
@@ -313,7 +333,7 @@ def signed_over_withheld(
         return None
     for item in duties:
         if _releases(duties, item):
-            words = identifiers.words(_last_name(item))
+            words = [word for text in _naming(item) for word in identifiers.words(text)]
             # `md5` and `sha256` are two words each.
             if not _CHECKSUMS.isdisjoint([*words, *map("".join, pairwise(words))]):
                 return Outcome.DENY, Reason.SIGNED_OVER_WITHHELD
@@ -345,9 +365,10 @@ def _all_released(duties: Mapping[Field, Obligation]) -> bool:
     )
 
 
-def _last_name(item: Field) -> str:
+def _naming(item: Field) -> list[str]:
+    """Return everything that names a field: the members on its path, and its siblings."""
     selectors = paths.parse(item.path).selectors
-    return next((one for one in reversed(selectors) if isinstance(one, str)), "")
+    return [*(one for one in selectors if isinstance(one, str)), *item.siblings]
 
 
 RULES: tuple[Rule, ...] = (

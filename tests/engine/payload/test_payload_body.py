@@ -82,21 +82,23 @@ def test_compressed_and_written_again() -> None:
     assert gzip.decompress(bodies.encode(body, body.tree)) == b'{"a":1.10}'
 
 
-@pytest.mark.parametrize("ascii_only", [True, False])
-def test_escapes_stay_escapes(ascii_only: bool) -> None:
-    data = b'{"a":"\\u00e9"}' if ascii_only else '{"a":"é"}'.encode()
+@pytest.mark.parametrize(
+    "data", [b'{"a":"\\u00e9"}', '{"a":"é"}'.encode(), b'{ "\\u0061": "\\u00E9"}']
+)
+def test_written_in_one_way(data: bytes) -> None:
+    """However the appliance escapes: that may be seen in what is withheld only."""
     body = bodies.decode(data, "", "")
     assert body is not None
-    assert bodies.encode(body, body.tree) == data
+    assert bodies.encode(body, body.tree) == b'{"a":"\\u00e9"}'
 
 
 @pytest.mark.parametrize(
     ("header", "media"),
     [
         ("application/json", "application/json"),
-        ("Application/JSON; Charset=UTF-8", "application/json"),
-        ("application/problem+json", "application/problem+json"),
-        ("text/plain;charset=us-ascii", "text/plain"),
+        ("Application/JSON;   Charset=UTF-8", "application/json; charset=utf-8"),
+        ("application/nobody.home+json", None),
+        ("text/plain;charset=us-ascii", "text/plain; charset=us-ascii"),
         ("application/json; charset=utf-16", None),
         ("application/json; serial=4711", None),
         ("application/json; charset=utf-8; serial=4711", None),
@@ -105,4 +107,4 @@ def test_escapes_stay_escapes(ascii_only: bool) -> None:
     ],
 )
 def test_header_that_says_nothing_else(header: str, media: str | None) -> None:
-    assert bodies.known_type(header) == media
+    assert bodies.constant_type(header) == media

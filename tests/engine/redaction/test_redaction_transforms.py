@@ -58,7 +58,7 @@ def test_neutral(kinds: set[Kind], constant: Leaf) -> None:
         (Number("1693651185"), Category.TIME, None, Number("1693648800")),
         (Number("1693651185123"), Category.TIME, None, Number("1693648800000")),
         ("2023-09-02T10:39:45.123Z", Category.TIME, None, "2023-09-02T10:00:00Z"),
-        ("2023-09-02 10:39", Category.TEXT, None, "2023-09-02 10:00:00"),
+        ("2023-09-02 10:39", Category.TIME, None, "2023-09-02 10:00:00"),
         ("2023-09-02T10:39:45+02:00", Category.TIME, None, "2023-09-02T10:00:00+02:00"),
         ("2023-09-02", Category.TIME, None, "2023-09-02"),
     ],

@@ -20,6 +20,17 @@ _TYPE = re.compile(
 _FORM = re.compile(rb"[!-%'-~]+=[!-~]*")
 _NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 _FORM_TYPE = "application/x-www-form-urlencoded"
+_CHARSETS = frozenset({"utf-8", "us-ascii", "ascii"})
+_CONSTANT_TYPES = frozenset(
+    {
+        "application/json",
+        "text/json",
+        "text/plain",
+        "application/octet-stream",
+        _FORM_TYPE,
+        *_NDJSON_TYPES,
+    }
+)
 _GENERAL_TYPES = ("", "application/octet-stream", "text/plain", "binary/octet-stream", "*/*")
 
 
@@ -30,9 +41,9 @@ class Format:
     name: str
     content_type: str
     decode: Callable[[bytes], Tree]
-    encode: Callable[..., bytes]
+    encode: Callable[[Tree], bytes]
     plain: Callable[[bytes], Any]
-    escapes: bool = False
+    is_json: bool = False
 
 
 JSON = Format(
@@ -41,7 +52,7 @@ JSON = Format(
     decode=json_text.decode,
     encode=json_text.encode,
     plain=json_text.plain,
-    escapes=True,
+    is_json=True,
 )
 NDJSON = Format(
     name="ndjson",
@@ -49,7 +60,7 @@ NDJSON = Format(
     decode=json_text.decode_lines,
     encode=json_text.encode_lines,
     plain=json_text.plain_lines,
-    escapes=True,
+    is_json=True,
 )
 FORM = Format(
     name="form",
@@ -74,7 +85,6 @@ class Body:
     format: Format
     coding: str
     tree: Tree
-    escaped: bool = False
 
 
 def decode(data: bytes, content_type: str, coding: str) -> Body | None:
@@ -94,28 +104,28 @@ def decode(data: bytes, content_type: str, coding: str) -> Body | None:
         format=fmt,
         coding=coding,
         tree=embedded.open_all(tree),
-        escaped=fmt.escapes and json_text.escapes_non_ascii(plain),
     )
 
 
-def known_type(content_type: str) -> str | None:
-    """Return the media type where the header says nothing but a type we read and a charset."""
+def constant_type(content_type: str) -> str | None:
+    """Return a content type in our own spelling where it is one of a few, else None.
+
+    A type of the appliance's own making (`application/anything+json`) is data.
+    """
     match = _TYPE.fullmatch(content_type)
-    if match is None:
+    if match is None or match[1].lower() not in _CONSTANT_TYPES:
         return None
-    media, charset = match[1].lower(), (match[2] or "utf-8").lower()
-    if charset not in ("utf-8", "us-ascii", "ascii"):
-        return None
-    if media in _NDJSON_TYPES or media in (_FORM_TYPE, "text/plain") or _JSON_TYPE.fullmatch(media):
-        return media
-    return None
+    if match[2] is None:
+        return match[1].lower()
+    charset = match[2].lower()
+    return f"{match[1].lower()}; charset={charset}" if charset in _CHARSETS else None
 
 
 def _read(data: bytes, content_type: str) -> tuple[Format, Tree]:
     match = _TYPE.match(content_type)
     media = match[1].lower() if match else ""
     charset = (match[2] or "").lower() if match else ""
-    if charset not in ("", "utf-8", "us-ascii", "ascii") and not data.isascii():
+    if charset and charset not in _CHARSETS and not data.isascii():
         raise Refused(Reason.UNREADABLE, "a character set other than UTF-8")
     first = data.lstrip(b" \t\r\n")[:1]
     if media in _NDJSON_TYPES:
@@ -147,8 +157,7 @@ def _json_or_lines(data: bytes) -> tuple[Format, Tree]:
 
 def encode(body: Body, tree: Tree) -> bytes:
     """Write a changed tree in the body's own format and coding."""
-    options = {"ascii_only": True} if body.escaped else {}
-    return compression.compress(body.format.encode(tree, **options), body.coding)
+    return compression.compress(body.format.encode(tree), body.coding)
 
 
 def plain(body: Body, data: bytes) -> Any:

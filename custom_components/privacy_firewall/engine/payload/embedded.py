@@ -74,9 +74,8 @@ def close(original: Embedded, tree: Tree) -> Embedded:
     it may be from what is withheld: in base64, JSON is written so that these make no difference.
     """
     if original.encoding == "json":
-        inner = json_text.encode_text(tree, ascii_only=original.raw.isascii())
-        return Embedded("json", inner, tree)
+        return Embedded("json", json_text.encode_text(tree), tree)
     # Of ASCII only these four give the two characters in which the alphabets differ.
-    inner = json_text.encode_text(tree, ascii_only=True).translate(_DIFFERENT)
+    inner = json_text.encode_text(tree).translate(_DIFFERENT)
     inner += " " * (-len(inner) % 3)
     return Embedded(original.encoding, base64.b64encode(inner.encode()).decode(), tree)

@@ -65,7 +65,8 @@ def decode(data: bytes) -> Tree:
     return decode_text(text.removesuffix("\n").removesuffix("\r"))
 
 
-def _escaped(text: Tree) -> str:
+def spelling(text: Tree) -> str:
+    """Return a value as it was escaped, or escaped by us where it is new."""
     if isinstance(text, Text):
         return text.spelling
     return quote_plus(text.raw if isinstance(text, Embedded) else str(text))
@@ -76,7 +77,7 @@ def encode_text(tree: Tree) -> str:
     if not isinstance(tree, dict):
         raise Refused(Reason.INTERNAL_ERROR, "a form is not an object")
     return "&".join(
-        _escaped(name) if value is None else f"{_escaped(name)}={_escaped(value)}"
+        quote_plus(name) if value is None else f"{quote_plus(name)}={spelling(value)}"
         for name, value in tree.items()
     )
 

@@ -7,7 +7,7 @@ another parser, orjson.
 
 from collections.abc import Callable
 import json
-from json.encoder import encode_basestring, encode_basestring_ascii
+from json.encoder import encode_basestring_ascii
 import re
 from typing import Any
 
@@ -19,7 +19,6 @@ from ..model import Embedded, Number, Reason, Text, Tree
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 # Possessive: a long string full of escapes would otherwise cost a hundred times its size.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
-_NON_ASCII_ESCAPE = re.compile(rb"\\u00[89a-fA-F]|\\u0[1-9a-fA-F]|\\u[1-9a-fA-F]")
 
 
 class _DuplicateKeyError(ValueError):
@@ -90,54 +89,51 @@ def _utf8(data: bytes) -> str:
     return text
 
 
-def escapes_non_ascii(data: bytes) -> bool:
-    r"""Tell whether a JSON text writes what is not ASCII as `\u` escapes, so that ours can too."""
-    return data.isascii() and _NON_ASCII_ESCAPE.search(data) is not None
+def encode_text(tree: Tree) -> str:
+    """Write a tree as compact JSON, numbers as they were spelled.
 
-
-def encode_text(tree: Tree, *, ascii_only: bool = False) -> str:
-    """Write a tree as compact JSON, numbers as they were spelled."""
-    quote = encode_basestring_ascii if ascii_only else encode_basestring
+    In ASCII, always: how the appliance escapes may be seen in what is withheld only.
+    """
     out: list[str] = []
-    _write(tree, out.append, quote)
+    _write(tree, out.append)
     return "".join(out)
 
 
-def encode(tree: Tree, *, ascii_only: bool = False) -> bytes:
-    """Write a tree as one compact JSON document in UTF-8."""
-    return encode_text(tree, ascii_only=ascii_only).encode()
+def encode(tree: Tree) -> bytes:
+    """Write a tree as one compact JSON document."""
+    return encode_text(tree).encode()
 
 
-def encode_lines(tree: Tree, *, ascii_only: bool = False) -> bytes:
+def encode_lines(tree: Tree) -> bytes:
     """Write a list as newline-delimited JSON, each line ended."""
     items = tree if isinstance(tree, list) else [tree]
-    return b"".join(encode(item, ascii_only=ascii_only) + b"\n" for item in items)
+    return b"".join(encode(item) + b"\n" for item in items)
 
 
-def _write(node: Tree, out: Callable[[str], None], quote: Callable[[str], str]) -> None:
+def _write(node: Tree, out: Callable[[str], None]) -> None:
     kind = type(node)
     if kind is str or kind is Text:
-        out(quote(node))  # type: ignore[arg-type]
+        out(encode_basestring_ascii(node))  # type: ignore[arg-type]
     elif kind is Number:
         out(node)  # type: ignore[arg-type]
     elif isinstance(node, dict):
         separator = "{"
         for name, child in node.items():
             out(separator)
-            out(quote(name))
+            out(encode_basestring_ascii(name))
             out(":")
-            _write(child, out, quote)
+            _write(child, out)
             separator = ","
         out("}" if separator == "," else "{}")
     elif isinstance(node, list):
         separator = "["
         for child in node:
             out(separator)
-            _write(child, out, quote)
+            _write(child, out)
             separator = ","
         out("]" if separator == "," else "[]")
     elif isinstance(node, Embedded):
-        out(quote(node.raw))
+        out(encode_basestring_ascii(node.raw))
     else:
         out("null" if node is None else "true" if node else "false")
 

@@ -7,6 +7,7 @@ The tree's members are `path` (only the segments that look like data, by index),
 from collections.abc import Callable
 from dataclasses import dataclass
 import re
+from urllib.parse import quote
 
 from ..errors import Refused
 from ..model import Embedded, OutgoingRequest, Reason, Text, Transmission, Tree
@@ -29,8 +30,10 @@ OF_PROXIES = frozenset({
 _ACCEPT = frozenset({
     "*/*", "application/json", "application/json, text/plain, */*", "text/html", "text/plain",
 })  # fmt: skip
+_SEGMENT_SAFE = "!$&'()*+,;=:@-._~"
+"""What stands unescaped in a path segment (RFC 3986 section 3.3)."""
+_OF_BODIES = frozenset({"content-type", "content-encoding"})
 _CODINGS = ("gzip", "deflate")
-_GENERIC_TYPES = frozenset({"application/octet-stream"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Message:
     """A request that was read: its tree, and what is needed to write it again.
 
     `segments` are the decoded path segments; `template` is `METHOD host/path` with segments that
-    look like data as `*`; `headers` are (name as sent, value) in their order, where the value is
+    look like data as `*`; `headers` are (name, value) in their order, where the value is
     None for those whose value stands in the tree.
     """
 
@@ -96,7 +99,7 @@ def read(transmission: Transmission, looks_like_data: Callable[[str], bool]) -> 
         tree["path"] = data_segments
     if query and (items := form.decode_text(query)):
         tree["query"] = embedded.open_all(items)
-    headers = _read_headers(transmission.headers, tree)
+    headers = _read_headers(transmission.headers, tree, has_body=bool(transmission.body))
     coding = next((v for name, v in headers if name.lower() == "content-encoding" and v), "")
     declared = next((v for name, v in transmission.headers if name.lower() == "content-type"), "")
     body = bodies.decode(transmission.body, declared, coding)
@@ -113,7 +116,7 @@ def read(transmission: Transmission, looks_like_data: Callable[[str], bool]) -> 
 
 
 def _read_headers(
-    headers: tuple[tuple[str, str], ...], tree: dict[str, Tree]
+    headers: tuple[tuple[str, str], ...], tree: dict[str, Tree], *, has_body: bool
 ) -> tuple[tuple[str, str | None], ...]:
     """Sort headers into constants, data (put into the tree) and those that end here."""
     seen: set[str] = set()
@@ -131,6 +134,8 @@ def _read_headers(
         seen.add(lower)
         if lower in HOP_BY_HOP or lower in OF_PROXIES:
             continue
+        if lower in _OF_BODIES and not has_body:
+            continue
         constant = _constant(lower, value)
         if constant is None:
             if lower == "cookie":
@@ -138,7 +143,8 @@ def _read_headers(
             else:
                 data[lower] = value
         if constant != "":
-            kept.append((name, constant))
+            # In one spelling: the appliance's own could say something.
+            kept.append((name.title(), constant))
     if data:
         tree["header"] = data
     if cookies:
@@ -158,8 +164,8 @@ def _constant(lower: str, value: str) -> str | None:
         return ", ".join(coding for coding in _CODINGS if coding in codings)
     if lower == "accept" and value in _ACCEPT:
         return value
-    if lower == "content-type" and (value in _GENERIC_TYPES or bodies.known_type(value)):
-        return value
+    if lower == "content-type":
+        return bodies.constant_type(value)
     return None
 
 
@@ -195,13 +201,15 @@ def write(
 
 
 def _write_target(message: Message, tree: dict[str, Tree]) -> str:
-    raw = message.transmission.target.partition("?")[0].split("/")[1:]
-    allowed = tree.get("path", {})
-    for index, segment in (message.tree.get("path") or {}).items():  # type: ignore[union-attr]
+    """Write path and query; escapes of what is not data are ours, the appliance's could tell."""
+    allowed, asked = tree.get("path"), message.tree.get("path")
+    segments = [quote(segment, safe=_SEGMENT_SAFE) for segment in message.segments]
+    for index, segment in (asked if isinstance(asked, dict) else {}).items():
         if not isinstance(allowed, dict) or allowed.get(index) != segment:
             raise Refused(Reason.SEGMENT_WITHHELD, "a part of the address itself is withheld")
+        segments[int(index)] = form.spelling(segment)
     query = form.encode_text(tree["query"]) if tree.get("query") else ""
-    return "/" + "/".join(raw) + (f"?{query}" if query else "")
+    return "/" + "/".join(segments) + (f"?{query}" if query else "")
 
 
 def _write_headers(message: Message, tree: dict[str, Tree]) -> tuple[tuple[str, str], ...]:

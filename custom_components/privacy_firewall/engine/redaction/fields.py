@@ -9,6 +9,7 @@ from enum import Enum
 from functools import lru_cache
 import re
 from typing import Any, NamedTuple
+from urllib.parse import quote_plus
 
 from ..errors import Refused
 from ..model import Embedded, Field, Leaf, Reason, Text, Tree
@@ -58,22 +59,16 @@ class _Turn:
     def __init__(self, replacements: Sequence[Replacement]) -> None:
         self._left = enumerate(replacements)
         self.released: list[int] = []
-        self.changed = 0
         self.meanings: list[str] = []
 
     def name(self) -> int | None:
         """Return a data-like name's number where it is released; it is if its value is kept."""
         number, value = next(self._left)
-        if value is MISSING:
-            self.changed += 1
-            return None
-        return number
+        return None if value is MISSING else number
 
-    def leaf(self, before: Tree) -> Leaf | Missing:
+    def leaf(self) -> Leaf | Missing:
         """Return what stands in the place of a leaf."""
         number, value = next(self._left)
-        # By identity: a constant or coarse value may equal what it replaces.
-        self.changed += value is not before
         if isinstance(value, Missing):
             return value
         if isinstance(value, Constant):
@@ -189,8 +184,8 @@ def rebuild(tree: dict[str, Tree], replacements: Sequence[Replacement]) -> Rebui
         built: Any
         if part == "path":
             built = {}
-            for index, segment in _members(child).items():
-                value = turn.leaf(segment)
+            for index in _members(child):
+                value = turn.leaf()
                 if not isinstance(value, Missing):
                     built[index] = value
                     leaves.append((f"$.path[{index}]", value))
@@ -215,10 +210,8 @@ def _rebuild(
     node: Tree, literal: str, turn: _Turn, leaves: list[tuple[str, Leaf]]
 ) -> Tree | Missing:
     if isinstance(node, Embedded):
-        changed = turn.changed
+        # Written anew also where all of it is released: as it stood, it would tell just that.
         inner = _rebuild(node.tree, literal, turn, leaves)
-        if turn.changed == changed:
-            return node
         return inner if isinstance(inner, Missing) else close(node, inner)
     if isinstance(node, dict) and node:
         return _rebuild_names(node, literal, turn, leaves, meanings=_meanings(node))
@@ -226,7 +219,7 @@ def _rebuild(
         children = [_rebuild(child, f"{literal}[*]", turn, leaves) for child in node]
         kept = [child for child in children if not isinstance(child, Missing)]
         return kept or MISSING
-    value = turn.leaf(node)
+    value = turn.leaf()
     if not isinstance(value, Missing):
         leaves.append((literal, value))
     return value
@@ -251,8 +244,7 @@ def _rebuild_names(
         number = turn.name() if is_data else None
         if is_data and number is None:
             # Only what is kept is counted: a gap in the numbers would tell of what was withheld.
-            while f"_{ordinal}" in members:
-                ordinal += 1
+            # A member of such a name looks like data itself, so it is not in the way.
             new_name = Text.spelled(f"_{ordinal}", f"_{ordinal}")
             segment = write_name(new_name)
         released = len(turn.released)
@@ -266,7 +258,9 @@ def _rebuild_names(
             elif is_data:
                 ordinal += 1
         elif meanings.get(name, "*") != "*":
-            built[name] = child
+            built[name] = (
+                Text.spelled(child, quote_plus(child)) if isinstance(child, Text) else child
+            )
             meant[name] = literal + segment, _leaf(child)
     if meant_for_any:
         leaves.extend(meant.values())

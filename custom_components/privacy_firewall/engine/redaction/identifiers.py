@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 import math
 import re
+import unicodedata
 
 from ..model import Field, Leaf, Number
 
@@ -32,7 +33,10 @@ _DIGITS = re.compile(r"[+-]?\d{5,}|[+-]?\d+\.\d{3,}")
 _RANDOM = re.compile(r"(?=(?:.*\d){3})(?=.*[A-Za-z])[A-Za-z0-9+/_=-]{12,}")
 _COORDINATE = re.compile(r"[+-]?\d{1,3}\.\d{3,}")
 _COORDINATES = re.compile(r"[+-]?\d{1,3}\.\d{3,}\s*[,;/ ]\s*[+-]?\d{1,3}\.\d{3,}")
-_SHAPES = (_MAC, _UUID, _EMAIL, _IP, _DATE, _HEX, _DIGITS, _RANDOM, _COORDINATES)
+_STAND_IN = re.compile(r"_\d+")
+_OURS = re.compile(r"_\d+|\*+")
+"""Like the names we give to withheld names, or the mark of a segment that is data."""
+_SHAPES = (_OURS, _MAC, _UUID, _EMAIL, _IP, _DATE, _HEX, _DIGITS, _RANDOM, _COORDINATES)
 _IDENTITY_SHAPES = (_MAC, _UUID, _EMAIL, _COORDINATES)
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -94,6 +98,11 @@ def looks_like_data(name: str) -> bool:
     return any(shape.fullmatch(name) for shape in _SHAPES)
 
 
+def stands_for_name(name: str) -> bool:
+    """Tell whether a member name is like those that stand for withheld names: `_1`, `_2`, ..."""
+    return _STAND_IN.fullmatch(name) is not None
+
+
 @lru_cache(maxsize=8192)
 def _name_class(path: str) -> str:
     """Return `credential`, `identifier`, `id`, `naming`, `coordinate` or nothing for a path.
@@ -136,9 +145,24 @@ def names_place(item: Field) -> bool:
     return _name_class(item.path) == "coordinate"
 
 
+def names_person_or_place(item: Field) -> bool:
+    """Tell whether the field's name says that it holds a person's name or address, or a place."""
+    return _name_class(item.path) in ("naming", "coordinate")
+
+
+def is_personal(value: Leaf) -> bool:
+    """Tell whether a value is an e-mail address or a pair of coordinates by its shape."""
+    return isinstance(value, str) and any(
+        shape.fullmatch(value) is not None for shape in (_EMAIL, _COORDINATES)
+    )
+
+
 def normalise(text: str) -> str:
     """Return the lower-case letters and digits of a text: `24:C8:6E` and `24c86e` are one."""
-    return _STRIP.sub("", text.lower())
+    if text.isascii():
+        return _STRIP.sub("", text.lower())
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(character for character in folded if character.isalnum())
 
 
 def identity(item: Field, value: Leaf) -> str | None:
@@ -230,6 +254,8 @@ def find(identities: frozenset[str], texts: list[str]) -> list[int]:
 
 _HEX_RUN = re.compile(r"[0-9A-Fa-f]{12,}")
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
+_SEPARATORS = re.compile(r"\\x|[\s:-]+")
+"""What may stand between the bytes of one hexadecimal or base64 text."""
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _JSON_ESCAPE = re.compile(r"\\u00([0-9A-Fa-f]{2})")
 
@@ -241,6 +267,14 @@ def _decoded(text: str) -> str:
         found.append(normalise(_PERCENT.sub(lambda match: chr(int(match[1], 16)), text)))
     if "\\u" in text:
         found.append(normalise(_JSON_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)))
+    if len(joined := _SEPARATORS.sub("", text)) < len(text):
+        found.extend(
+            normalise(bytes.fromhex(run[: len(run) // 2 * 2]).decode("latin-1"))
+            for run in _HEX_RUN.findall(joined)
+        )
+        found.extend(
+            normalise(_unbase64(run).decode("latin-1")) for run in _BASE64_RUN.findall(joined)
+        )
     if len(text) >= 8:
         # A run may begin with something else that is written in the same characters.
         for run in _HEX_RUN.findall(text):

@@ -1,5 +1,6 @@
 """What redaction puts in the place of a value: a constant of its type, or something coarser."""
 
+from datetime import datetime
 import math
 import re
 
@@ -79,11 +80,12 @@ def coarsen(value: Leaf, category: Category, unit: str | None) -> Leaf | None:
     """
     if not isinstance(value, str):
         return None
-    if type(value) is not Number:
-        if match := _ISO_TIME.fullmatch(value):
-            return f"{match[1]}:00:00{match[2] or ''}"
-        if _ISO_DATE.fullmatch(value):
-            return value
+    if (
+        type(value) is not Number
+        and category is Category.TIME
+        and (coarse := _hour(value)) is not None
+    ):
+        return coarse
     try:
         number = float(value)
     except ValueError:
@@ -101,6 +103,18 @@ def coarsen(value: Leaf, category: Category, unit: str | None) -> Leaf | None:
     else:
         text = _floor(number, BUCKETS.get(unit or "", 0) or _magnitude(number))
     return Number(text) if type(value) is Number else Text.spelled(text, text)
+
+
+def _hour(text: str) -> str | None:
+    """Return a written time without what is below the hour; None where it is no time."""
+    match = _ISO_TIME.fullmatch(text)
+    if match is None and not _ISO_DATE.fullmatch(text):
+        return None
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return f"{match[1]}:00:00{match[2] or ''}" if match else text
 
 
 def _magnitude(number: float) -> float:

@@ -16,7 +16,7 @@ from ..model import Leaf, Number, OutgoingRequest, Reason
 from ..payload.embedded import MAX_LAYERS, unbase64
 from ..payload.form import plain_text
 from ..payload.json_text import outside_strings, plain
-from .identifiers import find, looks_like_data
+from .identifiers import find, looks_like_data, stands_for_name
 from .paths import write_name
 
 _LONG_NUMBER = re.compile(rb"[0-9.eE+-]{16,}")
@@ -176,8 +176,10 @@ class _SecondReading:
 
     def _member(self, name: str, value: Any, place: str, layers: int) -> None:
         here = place + write_name(name)
-        if looks_like_data(name):
-            self._found[f"{here}~", _key(name)] += 1
+        given = f"{here}~", _key(name)
+        # What stands for a withheld name looks like data too, so that no name can pass for it.
+        if looks_like_data(name) and (given in self._expected or not stands_for_name(name)):
+            self._found[given] += 1
         else:
             self.names.append(name)
         self._tree(value, here, layers)
