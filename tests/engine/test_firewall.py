@@ -6,10 +6,11 @@ import gc
 from pathlib import Path
 import socket
 import threading
+from typing import Any
 
 import pytest
 
-from engine import ConsentError, Firewall
+from engine import ConsentError, Firewall, pipeline
 from engine.model import (
     ConsentState,
     Discovered,
@@ -342,3 +343,19 @@ async def test_the_peer_address_is_what_is_asked_for(tmp_path: Path) -> None:
     async with wire.house(tmp_path, resolve_mac=resolve) as house:
         await house.ask(house.request(BODY, "X-Forwarded-For: 10.0.0.1", "Forwarded: for=10.0.0.2"))
     assert asked == [APPLIANCE]
+
+
+async def test_large_bodies_are_not_worked_on_in_the_event_loop(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[bool] = []
+    examine = pipeline.examine
+
+    def watched(*arguments: Any) -> Any:
+        where.append(threading.current_thread() is threading.main_thread())
+        return examine(*arguments)
+
+    monkeypatch.setattr(pipeline, "examine", watched)
+    await house.ask(house.request(BODY))
+    await house.ask(house.request(b'{"door":true,"text":"%s"}' % (b"x" * pipeline.INLINE_BYTES)))
+    assert where == [True, False]
