@@ -9,6 +9,7 @@ import pytest
 
 from engine import policy as rules
 from engine.errors import Refused
+from engine.examination import Examined, examine
 from engine.learning import Learning
 from engine.model import (
     REQUEST_FIELD,
@@ -28,7 +29,6 @@ from engine.model import (
     Transmission,
 )
 from engine.payload import request as requests
-from engine.pipeline import Examined, examine
 from engine.redaction.identifiers import Identities, looks_like_data
 
 REPOSITORY = Path(__file__).parents[2]

@@ -10,6 +10,8 @@ The way through. A gate reads one transmission and hands it to `pipeline`, which
     payload.read → learning → policy.decide → redaction (fields, transforms) → payload.write
     → redaction.verify → journal.append → back to the gate, which sends what came out
 
+All but the journal is one pure function, `examination.examine`.
+
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What
 cannot be read, decided or recorded does not leave.
 

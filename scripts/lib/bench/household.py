@@ -8,7 +8,7 @@ import sys
 # Last, for modules of the integration have names of the standard library's (`select`).
 sys.path.append(str(Path(__file__).resolve().parents[3] / "custom_components" / "privacy_firewall"))
 
-from engine import Firewall, pipeline, policy
+from engine import Firewall, examination, policy
 from engine.model import (
     Appliance,
     Consent,
@@ -46,7 +46,7 @@ def recipient(port: int | None) -> Recipient:
     )
 
 
-def examination(body: bytes, is_granted: Callable[[str], bool]) -> Callable[[], pipeline.Examined]:
+def prepared(body: bytes, is_granted: Callable[[str], bool]) -> Callable[[], examination.Examined]:
     """Return a call that takes a message the whole way but for socket and journal.
 
     Everything about the household is made beforehand: what is measured is what every message costs.
@@ -71,7 +71,7 @@ def examination(body: bytes, is_granted: Callable[[str], bool]) -> Callable[[], 
         fields={},
         known={},
     )
-    seen = pipeline.examine(question, transmission, 0, frozenset(), 0.0)
+    seen = examination.examine(question, transmission, 0, frozenset(), 0.0)
     given = [_given(point) for point in seen.fresh if is_granted(point.field.path)]
     asked = replace(
         question,
@@ -79,7 +79,7 @@ def examination(body: bytes, is_granted: Callable[[str], bool]) -> Callable[[], 
         known={point.field: point for point in seen.fresh},
     )
     remembered = frozenset(seen.identities)
-    return lambda: pipeline.examine(asked, transmission, len(seen.fresh), remembered, 0.0)
+    return lambda: examination.examine(asked, transmission, len(seen.fresh), remembered, 0.0)
 
 
 def _given(point: DataPoint) -> tuple[Consent, DataPoint]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import orjson
 
 from .. import messages
-from ..household import examination
+from ..household import prepared
 from ..measure import Case, Comparison, Options, Quantity, Sample, by_turns, seconds_per_call
 
 PEER = "orjson.dumps(orjson.loads(body))"
@@ -33,7 +33,7 @@ def run(options: Options) -> Iterator[Case]:
 def _case(
     options: Options, name: str, body: bytes, is_granted: Callable[[str], bool]
 ) -> Iterator[Case]:
-    examine = examination(body, is_granted)
+    examine = prepared(body, is_granted)
     outgoing = examine().outgoing
     if outgoing is None or not outgoing.body or outgoing.body == body:
         raise RuntimeError(f"{name}: this measures no redaction")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine import pipeline
+from engine import examination
 from engine.model import (
     Appliance,
     Kind,
@@ -439,13 +439,13 @@ def test_meaning_that_is_granted_by_itself_brings_no_other() -> None:
 
 def test_broken_redaction_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check knows what was released, and nothing of how the rest was taken out."""
-    rebuild = pipeline.fields.rebuild
+    rebuild = examination.fields.rebuild
 
     def forgetful(tree: Any, replacements: Any) -> Rebuilt:
         return rebuild(tree, replacements)._replace(tree=tree)
 
     made = house(post('{"a":1,"b":2}'), "$.body.a")
-    monkeypatch.setattr(pipeline.fields, "rebuild", forgetful)
+    monkeypatch.setattr(examination.fields, "rebuild", forgetful)
     examined = made.send(post('{"a":1,"b":2}'))
     assert (examined.outgoing, examined.verdict.reason) == (None, Reason.EGRESS_CHECK_FAILED)
 

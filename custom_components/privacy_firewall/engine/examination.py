@@ -1,0 +1,269 @@
+"""One message, from its bytes to what may leave: a pure function that touches nothing.
+
+    payload.request.read → learning.unseen → policy.decide → redaction → payload.request.write
+    → redaction.verify
+
+It never waits and keeps nothing, so that it can run in any thread. What surrounds it (who may ask,
+the journal, what is remembered) is `pipeline`'s business.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from . import learning, policy as rules
+from .errors import Refused
+from .model import (
+    REQUEST_FIELD,
+    Action,
+    Category,
+    DataPoint,
+    Field,
+    Kind,
+    Leaf,
+    Obligation,
+    Outcome,
+    OutgoingRequest,
+    Reason,
+    Transmission,
+    Verdict,
+)
+from .payload import compression, request as requests
+from .policy import Question
+from .redaction import fields, transforms, verify
+from .redaction.fields import MISSING, Found, Replacement
+from .redaction.identifiers import (
+    find,
+    identity,
+    is_personal,
+    looks_like_data,
+    names_person_or_place,
+    specific,
+)
+
+_IDENTIFYING = frozenset({Category.IDENTIFIER, Category.CREDENTIAL, Category.LOCATION})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What `examine` found: the verdict, what may leave, and what was learned on the way."""
+
+    verdict: Verdict
+    template: str
+    outgoing: OutgoingRequest | None = None
+    fresh: tuple[DataPoint, ...] = ()
+    found: tuple[Found, ...] = ()
+    released: tuple[str, ...] = ()
+    withheld: int = 0
+    identities: tuple[str, ...] = ()
+
+
+def examine(
+    question: Question,
+    transmission: Transmission,
+    count: int,
+    remembered: frozenset[str],
+    now: float,
+) -> Examined:
+    """Read a transmission, decide it and build what may leave; touches nothing and never waits.
+
+    `question` comes with empty fields; `count` is the number of data points the appliance has,
+    `remembered` the identities withheld earlier. What cannot be read is a denial, not an error.
+    """
+    template = question.template
+    denied = rules.deny(Reason.INTERNAL_ERROR, question.appliance, question.recipients)
+    try:
+        message = requests.read(transmission, looks_like_data)
+        template = message.template
+        found = fields.walk(message.tree)
+        found_or_call = [*found, Found(REQUEST_FIELD, "$.request", None)]
+        fresh = learning.unseen(
+            found_or_call,
+            question.known,
+            count=count,
+            appliance_id=question.appliance.id,
+            template=template,
+            recipients=tuple(recipient.id for recipient in question.recipients),
+            now=now,
+        )
+    except Refused as err:
+        return Examined(verdict=replace(denied, reason=err.reason), template=template)
+    learned = Examined(
+        verdict=denied,
+        template=template,
+        fresh=tuple(fresh),
+        found=tuple(found),
+        withheld=len({item.field for item in found}),
+    )
+    kinds: dict[Field, frozenset[Kind]] = {}
+    for item, _, value in found_or_call:
+        kinds[item] = kinds.get(item, frozenset()) | {transforms.kind_of(value)}
+    asked = replace(
+        question,
+        template=template,
+        fields=kinds,
+        known={**question.known, **{point.field: point for point in fresh}},
+    )
+    return _conclude(asked, message, found, remembered, learned)
+
+
+def _conclude(
+    question: Question,
+    message: requests.Message,
+    found: list[Found],
+    remembered: frozenset[str],
+    learned: Examined,
+) -> Examined:
+    """Decide, redact, write and check a message that was read."""
+    verdict = rules.decide(question)
+    identities = _withheld_identities(verdict.obligations, found)
+    learned = replace(learned, identities=tuple(identities))
+    if verdict.outcome is Outcome.DENY:
+        return replace(learned, verdict=verdict)
+    searched = _searched(verdict.obligations, question, found, remembered, identities)
+    tainted = _tainted(verdict.obligations, found, searched)
+    if tainted:
+        verdict = rules.decide(replace(question, tainted=tainted))
+        if verdict.outcome is Outcome.DENY:
+            if verdict.reason is Reason.NOTHING_RELEASED:
+                verdict = rules.denied(verdict, Reason.IDENTITY_FOUND)
+            return replace(learned, verdict=verdict)
+    try:
+        outgoing, built, withheld = _build(verdict, question, message, found)
+        passed = {found[number].field for number in built.released}
+        if verdict.obligations[REQUEST_FIELD].action in (Action.RELEASE, Action.COARSEN):
+            passed.add(REQUEST_FIELD)
+        if not rules.any_consented(question, passed):
+            # What is consented could not be made coarse, or is a name without its value.
+            raise Refused(Reason.NOTHING_RELEASED, "nothing that is consented was left")
+        _check(outgoing, message, built, withheld, searched)
+    except Refused as err:
+        return replace(learned, verdict=rules.denied(verdict, err.reason))
+    return replace(
+        learned,
+        verdict=verdict,
+        outgoing=outgoing,
+        released=tuple(
+            sorted(point.id for item, point in question.known.items() if item in passed)
+        ),
+        withheld=sum(item not in passed for item in question.fields if item != REQUEST_FIELD),
+    )
+
+
+def _withheld_identities(duties: Mapping[Field, Obligation], found: list[Found]) -> frozenset[str]:
+    return frozenset(
+        one
+        for item, _, value in found
+        if not _is_released(duties, item) and (one := identity(item, value)) is not None
+    )
+
+
+def _searched(
+    duties: Mapping[Field, Obligation],
+    question: Question,
+    found: list[Found],
+    remembered: frozenset[str],
+    withheld: frozenset[str],
+) -> frozenset[str]:
+    """Return the identities that must not stand in what leaves.
+
+    Those withheld, now or earlier, but for what this recipient was granted as an identity. Also
+    those in released fields that were granted as something else. And an e-mail address or a place
+    that this message withholds, though a field for numbers and the like may have it.
+    """
+    granted: set[str] = set()
+    elsewhere: set[str] = set()
+    for item, _, value in found:
+        if _is_released(duties, item) and (one := identity(item, value)) is not None:
+            if question.known[item].category not in _IDENTIFYING:
+                elsewhere.add(one)
+            else:
+                granted.add(one)
+                if is_personal(value) and not names_person_or_place(item):
+                    elsewhere |= {one} & withheld
+    return ((remembered | withheld) - granted) | elsewhere
+
+
+def _is_released(duties: Mapping[Field, Obligation], item: Field) -> bool:
+    duty = duties.get(item)
+    return duty is not None and duty.action is Action.RELEASE
+
+
+def _tainted(
+    duties: Mapping[Field, Obligation], found: list[Found], searched: frozenset[str]
+) -> frozenset[Field]:
+    """Return the granted fields in whose values a withheld identity stands."""
+    granted = [
+        (item, str(value))
+        for item, _, value in found
+        if _is_released(duties, item) and isinstance(value, str) and len(value) >= 6
+    ]
+    hits = find(searched, [text for _, text in granted])
+    return frozenset(granted[index][0] for index in hits)
+
+
+def _build(
+    verdict: Verdict, question: Question, message: requests.Message, found: list[Found]
+) -> tuple[OutgoingRequest, fields.Rebuilt, frozenset[str]]:
+    """Return the request that may leave, what is in it, and specific values not to be in it."""
+    replacements: list[Replacement] = []
+    withheld: set[str] = set()
+    granted: set[str] = set()
+    for item, _, value in found:
+        replacement = _replacement(verdict.obligations.get(item), value)
+        replacements.append(replacement)
+        if replacement is value:
+            if isinstance(value, str):
+                granted.add(str(value))
+        elif (text := specific(value)) is not None:
+            withheld.add(text)
+    built = fields.rebuild(message.tree, replacements)
+    # Not by comparing values: a constant may equal what it replaces, and that is not to be seen.
+    untouched = verdict.outcome is Outcome.PERMIT and rules.is_whole(question)
+    outgoing = requests.write(message, built.tree, question.endpoint.origin, untouched=untouched)
+    private = all(recipient.allow_private for recipient in verdict.recipients)
+    return (
+        replace(outgoing, allow_private=private),
+        built,
+        frozenset(withheld - granted),
+    )
+
+
+def _replacement(duty: Obligation | None, value: Leaf) -> Replacement:
+    if duty is None or duty.action is Action.DROP:
+        return MISSING
+    if duty.action is Action.RELEASE:
+        return value
+    if duty.action is Action.COARSEN:
+        if value is None:
+            return None
+        coarse = transforms.coarsen(value, duty.category, duty.unit)
+        return MISSING if coarse is None else coarse
+    return fields.Constant(transforms.neutral(duty.kinds))
+
+
+def _check(
+    outgoing: OutgoingRequest,
+    message: requests.Message,
+    built: fields.Rebuilt,
+    withheld: frozenset[str],
+    identities: frozenset[str],
+) -> None:
+    """Read the request again and look for what must not stand in it; raises `Refused`."""
+    body = message.body
+    coding = body.coding if body is not None else ""
+    outside = verify.check(
+        outgoing,
+        verify.Expected(
+            leaves=built.leaves,
+            segments=message.segments,
+            constant_headers=message.constant_headers,
+            read_body=body.format.plain if body is not None else None,
+            is_json=body is not None and body.format.is_json,
+            inflate=lambda data: compression.decompress(data, coding),
+        ),
+    )
+    reason = verify.search(outside, identities, withheld)
+    if reason is None and find(identities, built.meanings):
+        reason = Reason.IDENTITY_FOUND
+    if reason is not None:
+        raise Refused(reason, "found where it must not stand")
