@@ -322,7 +322,5 @@ def test_few_are_denied(tables: dict[str, list[str]]) -> None:
     lines.append(f"denied: {denied} of {passed + denied}, and {alone} names without a value")
     assert set(sums) <= {
         Reason.ALL_CONSENTED, Reason.SOME_WITHHELD, Reason.IDENTITY_FOUND,
-        # `hash_deviceid` alone: a digest over what is withheld.
-        Reason.SIGNED_OVER_WITHHELD,
     }  # fmt: skip
     assert denied <= 0.01 * sums.total()

@@ -70,7 +70,7 @@ SENTENCES: dict[Reason, str] = {
 _CHECKSUMS = frozenset(
     """
     signature sign sig hmac checksum crc crc8 crc16 crc32 crc64 adler32 md5 sha1 sha224 sha256
-    sha384 sha512 blake2 xxhash digest hash etag integrity parity
+    sha384 sha512 blake2 xxhash digest etag integrity parity
     """.split()
 )
 _NEVER_NEUTRAL = frozenset(
@@ -333,10 +333,13 @@ def signed_over_withheld(
         return None
     for item in duties:
         if _releases(duties, item):
-            words = [word for text in _naming(item) for word in identifiers.words(text)]
-            # `md5` and `sha256` are two words each.
-            if not _CHECKSUMS.isdisjoint([*words, *map("".join, pairwise(words))]):
-                return Outcome.DENY, Reason.SIGNED_OVER_WITHHELD
+            for name in _naming(item):
+                words = identifiers.words(name)
+                # `md5` and `sha256` are two words each; `hash_deviceid` is an identifier.
+                if words[-1:] == ["hash"] or not _CHECKSUMS.isdisjoint(
+                    [*words, *map("".join, pairwise(words))]
+                ):
+                    return Outcome.DENY, Reason.SIGNED_OVER_WITHHELD
     return None
 
 
