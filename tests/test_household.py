@@ -17,7 +17,8 @@ from custom_components.privacy_firewall.engine.model import (
     Recipient,
     Remainder,
 )
-from custom_components.privacy_firewall.household import MacTable, appliances, recipients
+from custom_components.privacy_firewall.household import MacTable
+from custom_components.privacy_firewall.stored import appliances, recipients
 from tests.common import FRIDGE, FROSTLINE, SECRET, Cloud, a_entry, appliance, recipient
 
 

@@ -1,16 +1,12 @@
-"""The household at run time: what the entry states, as the engine's values, and who hears of it.
+"""The household at run time: the engine, the entry it serves, and who hears of it.
 
-`appliances` and `recipients` read stored data and trust none of it: what is broken is left out,
-which means denied. `Household` holds the engine, brings changes of the entry into force without a
-reload, and passes the engine's events on.
+`Household` brings what the entry states (`stored`) into force without a reload when it changes, and
+passes the engine's events on.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 import logging
 from pathlib import Path
 from time import monotonic
@@ -21,9 +17,7 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import (
     CONF_DEVICE_ID,
     CONF_HOST,
-    CONF_NAME,
     CONF_PORT,
-    CONF_TOKEN,
     Platform,
 )
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -33,41 +27,21 @@ from homeassistant.helpers.event import async_track_time_interval
 
 from .announcements import Announcer
 from .const import (
-    CONF_ADDRESSES,
-    CONF_ALLOW_PRIVATE,
-    CONF_ANSWER,
-    CONF_BASE_URL,
-    CONF_BENEFIT,
-    CONF_ENDPOINTS,
-    CONF_FUNCTIONAL,
-    CONF_IF_REFUSED,
-    CONF_MACS,
-    CONF_NEUTRAL,
-    CONF_ORGANISATION,
-    CONF_PROMOTED,
-    CONF_PURPOSE,
-    CONF_REMAINDER,
     DATABASE,
     DOMAIN,
     SUBENTRY_APPLIANCE,
-    SUBENTRY_RECIPIENT,
 )
 from .engine import ConsentError, Firewall, StorageError
 from .engine.model import (
-    Answer,
-    Appliance,
     DataPoint,
     Decided,
-    Endpoint,
     Event,
-    Purpose,
     Reading,
-    Recipient,
-    Remainder,
     Unclaimed,
 )
 from .grants import CONSENT_KEY, Grants
 from .repairs import async_forget_unclaimed, async_note_unclaimed, async_review_unclaimed
+from .stored import appliances, recipients
 
 _LOGGER = logging.getLogger(__name__)
 LOOK_AGAIN = timedelta(minutes=10)
@@ -76,115 +50,6 @@ MAC_TABLE_SECONDS = 30.0
 """How long what the network watchers found is taken as it was; a look costs a few microseconds."""
 
 type PrivacyFirewallConfigEntry = ConfigEntry[Household]
-
-
-# --- What is stored ---
-
-
-def appliances(entry: ConfigEntry[Any]) -> list[Appliance]:
-    """Return the appliances the household named."""
-    return list(_read(entry, SUBENTRY_APPLIANCE, _appliance))
-
-
-def recipients(entry: ConfigEntry[Any]) -> list[Recipient]:
-    """Return the recipients the household named.
-
-    A broken one takes the endpoints of others on its hosts with it: where two claim one endpoint
-    both must be consented, and without it the other's consent would do.
-    """
-    read = list(_read(entry, SUBENTRY_RECIPIENT, _recipient))
-    hosts = {
-        host
-        for subentry in entry.get_subentries_of_type(SUBENTRY_RECIPIENT)
-        if subentry.subentry_id not in {one.id for one in read}
-        for host in _hosts(subentry)
-    }
-    return [
-        replace(one, endpoints=tuple(each for each in one.endpoints if each.host not in hosts))
-        for one in read
-    ]
-
-
-def _hosts(subentry: ConfigSubentry) -> Iterator[str]:
-    """Return the hosts of a broken recipient, as far as they can be read."""
-    lines = subentry.data.get(CONF_ENDPOINTS)
-    for line in lines if isinstance(lines, list | tuple) else [lines]:
-        with suppress(ValueError):
-            yield Endpoint.parse(str(line)).host
-
-
-def _read[T](
-    entry: ConfigEntry[Any], kind: str, read: Callable[[ConfigSubentry], T]
-) -> Iterator[T]:
-    for subentry in entry.get_subentries_of_type(kind):
-        try:
-            yield read(subentry)
-        except (KeyError, TypeError, ValueError) as err:
-            # The error's own message may quote what is stored, a token for one.
-            _LOGGER.warning(
-                "The stored %s %s (%s) cannot be read and is left out, so that all of it is"
-                " denied (%s)",
-                kind, subentry.title, subentry.subentry_id, type(err).__name__,
-            )  # fmt: skip
-
-
-def _appliance(subentry: ConfigSubentry) -> Appliance:
-    data = subentry.data
-    return Appliance(
-        id=subentry.subentry_id,
-        name=_text(data, CONF_NAME),
-        addresses=frozenset(str(ip_address(one)) for one in _texts(data, CONF_ADDRESSES)),
-        macs=frozenset(dr.format_mac(mac) for mac in _texts(data, CONF_MACS)),
-        token=_optional(data, CONF_TOKEN),
-        base_url=_optional(data, CONF_BASE_URL),
-        remainder=Remainder(data.get(CONF_REMAINDER, Remainder.REDACT)),
-        answer=Answer(data.get(CONF_ANSWER, Answer.CALM)),
-        promoted=frozenset(_texts(data, CONF_PROMOTED)),
-    )
-
-
-def _recipient(subentry: ConfigSubentry) -> Recipient:
-    data = subentry.data
-    allow_private = data.get(CONF_ALLOW_PRIVATE, False)
-    if not isinstance(allow_private, bool):
-        raise TypeError("yes or no is wanted")
-    return Recipient(
-        id=subentry.subentry_id,
-        organisation=_text(data, CONF_ORGANISATION),
-        purpose=Purpose(data[CONF_PURPOSE]),
-        endpoints=tuple(Endpoint.parse(line) for line in _texts(data, CONF_ENDPOINTS)),
-        benefit=_optional(data, CONF_BENEFIT) or "",
-        if_refused=_optional(data, CONF_IF_REFUSED) or "",
-        functional=frozenset(_texts(data, CONF_FUNCTIONAL)),
-        neutral=frozenset(_texts(data, CONF_NEUTRAL)),
-        allow_private=allow_private,
-    )
-
-
-def _text(data: Mapping[str, Any], key: str) -> str:
-    value = data[key]
-    if not isinstance(value, str) or not value.strip():
-        raise TypeError("text is wanted")
-    return value
-
-
-def _optional(data: Mapping[str, Any], key: str) -> str | None:
-    """Return a text or None. An empty one is none: an empty token would be everybody's."""
-    value = data.get(key)
-    if value is not None and not isinstance(value, str):
-        raise TypeError("text is wanted")
-    return value or None
-
-
-def _texts(data: Mapping[str, Any], key: str) -> list[str]:
-    value = data.get(key, ())
-    # A lone text would be taken apart into its letters.
-    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-        raise TypeError("a list of texts is wanted")
-    return list(value)
-
-
-# --- What is running ---
 
 
 class MacTable:
