@@ -262,8 +262,8 @@ def _check(
             inflate=lambda data: compression.decompress(data, coding),
         ),
     )
+    # Words that say what an item means are part of its name.
+    outside = outside._replace(names=[*outside.names, *built.meanings])
     reason = verify.search(outside, identities, withheld)
-    if reason is None and find(identities, built.meanings):
-        reason = Reason.IDENTITY_FOUND
     if reason is not None:
         raise Refused(reason, "found where it must not stand")

@@ -90,7 +90,6 @@ class Firewall:
         self._recipients: dict[str, Recipient] = {}
         self._version = 0
         self._sums: dict[str, _Sums] = {}
-        self._started = False
 
     async def start(self) -> None:
         """Open the database and read what was decided and seen; raises `StorageError`.
@@ -103,7 +102,6 @@ class Firewall:
         except BaseException:
             await self._database.close()
             raise
-        self._started = True
 
     async def _load(self) -> None:
         await self._ledger.load()
@@ -124,7 +122,6 @@ class Firewall:
         await self.close_gate()
         await self._upstream.close()
         await self._database.close()
-        self._started = False
 
     async def open_gate(self, host: str, port: int) -> int:
         """Listen for HTTP on this address and port (0: any free one); return the port.
