@@ -20,7 +20,8 @@ from custom_components.privacy_firewall.announcements import (
     Announcer,
 )
 from custom_components.privacy_firewall.const import EVENT_TRANSMISSION
-from custom_components.privacy_firewall.engine.model import Decided, Outcome, Reason
+from custom_components.privacy_firewall.engine.events import Decided
+from custom_components.privacy_firewall.engine.model import Outcome, Reason
 from tests.common import BRUSH, FRIDGE, FROSTLINE, SECRET, Home
 
 # --- From the appliance to the automation ---

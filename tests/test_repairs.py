@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.privacy_firewall.const import DOMAIN
-from custom_components.privacy_firewall.engine.model import Unclaimed
+from custom_components.privacy_firewall.engine.events import Unclaimed
 from custom_components.privacy_firewall.repairs import (
     ISSUE_UNCLAIMED,
     async_create_fix_flow,

@@ -12,7 +12,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 
 from .const import EVENT_TRANSMISSION
-from .engine.model import Decided
+from .engine.events import Decided
 
 SUMMARY_SECONDS = 60
 """Of what goes on unchanged, one event per this time."""

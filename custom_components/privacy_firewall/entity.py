@@ -15,7 +15,7 @@ from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_call_later
 
-from .engine.model import Event, GateChanged
+from .engine.events import Event, GateChanged
 from .household import Household, PrivacyFirewallConfigEntry
 
 WRITE_SECONDS = 30

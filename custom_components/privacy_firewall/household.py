@@ -32,13 +32,8 @@ from .const import (
     SUBENTRY_APPLIANCE,
 )
 from .engine import ConsentError, Firewall, StorageError
-from .engine.model import (
-    DataPoint,
-    Decided,
-    Event,
-    Reading,
-    Unclaimed,
-)
+from .engine.events import Decided, Event, Reading, Unclaimed
+from .engine.model import DataPoint
 from .grants import CONSENT_KEY, Grants
 from .repairs import async_forget_unclaimed, async_note_unclaimed, async_review_unclaimed
 from .stored import appliances, recipients

@@ -33,7 +33,8 @@ from .const import (
     DOMAIN,
     SUBENTRY_RECIPIENT,
 )
-from .engine.model import Endpoint, Unclaimed
+from .engine.events import Unclaimed
+from .engine.model import Endpoint
 from .forms import async_words, listed, plain
 
 ISSUE_UNCLAIMED = "unclaimed_endpoints"

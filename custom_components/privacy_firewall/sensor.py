@@ -23,7 +23,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .engine.model import DataPoint, Decided, Discovered, Event, GateChanged, Protection, Reading
+from .engine.events import Decided, Discovered, Event, GateChanged, Reading
+from .engine.model import DataPoint, Protection
 from .entity import STATUS_SECONDS, ReportingEntity, async_keep_entities
 from .household import Household, PrivacyFirewallConfigEntry
 

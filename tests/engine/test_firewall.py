@@ -11,14 +11,8 @@ from typing import Any
 import pytest
 
 from engine import ConsentError, Firewall, pipeline
-from engine.model import (
-    ConsentState,
-    Discovered,
-    GateChanged,
-    Level,
-    Protection,
-    Reason,
-)
+from engine.events import Discovered, GateChanged
+from engine.model import ConsentState, Level, Protection, Reason
 import wire
 from wire import APPLIANCE, House, Resolver, fridge, frost, storage_threads
 

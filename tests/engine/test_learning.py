@@ -6,17 +6,8 @@ import pytest
 
 from engine import learning
 from engine.errors import Refused
-from engine.model import (
-    REQUEST_FIELD,
-    Category,
-    DataPoint,
-    Field,
-    Kind,
-    Leaf,
-    Number,
-    Reading,
-    Reason,
-)
+from engine.events import Reading
+from engine.model import REQUEST_FIELD, Category, DataPoint, Field, Kind, Leaf, Number, Reason
 from engine.redaction.fields import Found
 
 TEMPLATE = "POST cloud.example/v1"

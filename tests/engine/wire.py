@@ -19,14 +19,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from engine import Firewall, firewall as composition
+from engine.events import Decided, Event
 from engine.journal import Entry
 from engine.model import (
     Appliance,
     Category,
     DataPoint,
-    Decided,
     Endpoint,
-    Event,
     Kind,
     Level,
     Purpose,

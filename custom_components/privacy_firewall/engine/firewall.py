@@ -14,6 +14,7 @@ import sqlite3
 from . import learning, policy as rules
 from .clock import Clock, SystemClock
 from .errors import ConsentError
+from .events import Decided, Event, GateChanged
 from .gates.http.server import HttpGate
 from .gates.http.upstream import Upstream
 from .journal import Entry, Journal
@@ -25,10 +26,7 @@ from .model import (
     Consent,
     ConsentState,
     DataPoint,
-    Decided,
-    Event,
     Field,
-    GateChanged,
     Kind,
     Level,
     Outcome,

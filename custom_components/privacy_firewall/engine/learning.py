@@ -10,6 +10,7 @@ import math
 import re
 
 from .errors import Refused
+from .events import Reading
 from .model import (
     REQUEST_FIELD,
     Category,
@@ -18,7 +19,6 @@ from .model import (
     Kind,
     Leaf,
     Number,
-    Reading,
     Reason,
     data_point_id,
 )

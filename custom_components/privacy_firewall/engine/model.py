@@ -398,48 +398,6 @@ class OutgoingRequest:
     allow_private: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """The appliance's own last value of a promoted data point. Stays in the house."""
-
-    data_point_id: str
-    value: str | float | bool | None
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """Event: a transmission was decided. Names, labels and counts; never values."""
-
-    at: float
-    gate: str
-    outcome: Outcome
-    reason: Reason
-    appliance_id: str | None
-    recipient_ids: tuple[str, ...]
-    released: tuple[str, ...] = ()
-    withheld: int = 0
-    readings: tuple[Reading, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discovered:
-    """Event: data points seen for the first time. They are off."""
-
-    appliance_id: str
-    data_points: tuple[DataPoint, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unclaimed:
-    """Event: an appliance called an endpoint that no recipient claims. Nothing was sent."""
-
-    appliance_id: str
-    host: str
-    method: str
-    count: int
-
-
 class Protection(StrEnum):
     """What is true of an appliance now, as observed.
 
@@ -461,14 +419,3 @@ class ApplianceStatus:
     denied: int = 0
     last_seen: float | None = None
     last_disclosure: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateChanged:
-    """Event: the gate opened or closed."""
-
-    gate: str
-    is_open: bool
-
-
-type Event = GateChanged | Decided | Discovered | Unclaimed

@@ -16,24 +16,20 @@ from urllib.parse import urlsplit
 from . import learning, policy as rules
 from .clock import Clock
 from .errors import Refused, StorageError
+from .events import Decided, Discovered, Event, Reading, Unclaimed
 from .examination import Examined, examine
 from .journal import Entry, Journal
 from .learning import Learning
 from .model import (
     Appliance,
     DataPoint,
-    Decided,
-    Discovered,
     Endpoint,
-    Event,
     Field,
     Outcome,
     OutgoingRequest,
-    Reading,
     Reason,
     Recipient,
     Transmission,
-    Unclaimed,
     Verdict,
 )
 from .payload import request as requests

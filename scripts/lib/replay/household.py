@@ -22,15 +22,8 @@ sys.path.append(str(Path(__file__).resolve().parents[3] / "custom_components" / 
 
 from engine import Firewall
 from engine.errors import PathSyntaxError
-from engine.model import (
-    Appliance,
-    DataPoint,
-    Decided,
-    Endpoint,
-    Event,
-    Purpose,
-    Recipient,
-)
+from engine.events import Decided, Event
+from engine.model import Appliance, DataPoint, Endpoint, Purpose, Recipient
 from engine.redaction import paths
 
 _GRANTS_AT_ONCE = 200

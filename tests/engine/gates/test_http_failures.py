@@ -12,7 +12,8 @@ import textwrap
 import pytest
 
 from engine import Firewall, StorageError, firewall as composition, journal, ledger
-from engine.model import ConsentState, Discovered, Outcome, Reason
+from engine.events import Discovered
+from engine.model import ConsentState, Outcome, Reason
 import wire
 from wire import Caller, Cloud, House, Line, eventually, fridge, frost, reply
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from engine.events import Unclaimed
 from engine.gates.http import server
-from engine.model import Answer as Tone, Outcome, Reason, Recipient, Unclaimed
+from engine.model import Answer as Tone, Outcome, Reason, Recipient
 import wire
 from wire import APPLIANCE, STRANGER, Caller, House, Line, eventually, fridge, frost
 
