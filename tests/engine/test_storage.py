@@ -6,13 +6,16 @@ from contextlib import closing
 from pathlib import Path
 import sqlite3
 import stat
+import subprocess
 import threading
+import time
 from typing import Any
 
 import pytest
 
 from engine import StorageError
-from engine.storage import MAX_BATCH, VERSION, Database
+from engine.errors import StorageDamagedError
+from engine.storage import MAX_BATCH, Database
 from wire import PATIENCE, storage_threads
 
 
@@ -203,13 +206,282 @@ async def test_a_file_that_somebody_else_holds(database: Database, tmp_path: Pat
         assert await waiting == 1
 
 
+SCHEMA = "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY);"
+
+
 async def test_a_file_of_a_later_version_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+        connection.execute("PRAGMA user_version = 4")
+    before = path.read_bytes()
     with pytest.raises(StorageError, match="later version"):
-        await Database(path).open()
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
-        assert connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone() == (0,)
+        await Database(path, SCHEMA, version=3).open()
+    assert path.read_bytes() == before
     assert storage_threads() == []
+
+
+# --- Its form ---
+
+
+def old(path: Path, version: int) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY)")
+        connection.execute("INSERT INTO t VALUES (10)")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.commit()
+
+
+def add(number: int) -> Any:
+    return lambda c: c.execute("UPDATE t SET n = n * 10 + ?", (number,))
+
+
+@pytest.mark.parametrize(("version", "result"), [(1, 1012), (2, 102), (3, 10)])
+async def test_a_file_goes_through_the_steps_since_its_own_version(
+    tmp_path: Path, version: int, result: int
+) -> None:
+    old(tmp_path / "x.db", version)
+    for _ in range(2):
+        database = Database(tmp_path / "x.db", SCHEMA, version=3, migrations={1: add(1), 2: add(2)})
+        await database.open()
+        assert await numbers(database) == [result], "and once only"
+        await database.close()
+
+
+async def test_a_new_file_is_made_in_its_latest_form(tmp_path: Path) -> None:
+    database = Database(tmp_path / "x.db", SCHEMA, version=3, migrations={1: add(1), 2: add(2)})
+    database.require("CREATE TABLE IF NOT EXISTS other (n);")
+    await database.open()
+    version = await database.run(lambda c: c.execute("PRAGMA user_version").fetchone())
+    vacuum = await database.run(lambda c: c.execute("PRAGMA auto_vacuum").fetchone())
+    assert (version, vacuum) == ((3,), (2,))
+    assert await database.run(lambda c: c.execute("SELECT COUNT(*) FROM other").fetchone()) == (0,)
+    await database.close()
+
+
+async def test_steps_are_taken_all_or_none(tmp_path: Path) -> None:
+    old(tmp_path / "x.db", 1)
+
+    def fail(_: sqlite3.Connection) -> None:
+        raise KeyError("sesame-value")
+
+    with pytest.raises(StorageError) as refused:
+        await Database(tmp_path / "x.db", SCHEMA, version=3, migrations={1: add(1), 2: fail}).open()
+    assert "sesame" not in str(refused.value)
+    with closing(sqlite3.connect(tmp_path / "x.db")) as other:
+        assert other.execute("SELECT n FROM t").fetchone() == (10,)
+        assert other.execute("PRAGMA user_version").fetchone() == (1,)
+    assert storage_threads() == []
+
+
+# --- Its log, copies, size ---
+
+
+async def test_a_checkpoint_empties_the_log(database: Database, tmp_path: Path) -> None:
+    await make_table(database)
+    await database.run(put(1))
+    log = tmp_path / "x.db-wal"
+    assert log.stat().st_size > 0
+    assert await database.size() == (tmp_path / "x.db").stat().st_size + log.stat().st_size
+    assert await database.checkpoint()
+    assert log.stat().st_size == 0
+
+
+async def test_a_checkpoint_that_a_reader_prevents_is_said(
+    database: Database, tmp_path: Path
+) -> None:
+    await make_table(database)
+    await database.run(lambda c: c.execute("PRAGMA busy_timeout = 1").fetchone())
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM t").fetchall()
+        await database.run(put(1))
+        assert not await database.checkpoint()
+    assert await database.checkpoint()
+
+
+async def test_a_copy_is_whole_and_for_its_owner_alone(database: Database, tmp_path: Path) -> None:
+    await make_table(database)
+    copy = tmp_path / "copies" / "copy.db"
+    with pytest.raises(StorageError):
+        await database.copy_to(copy)
+    copy.parent.mkdir()
+    copy.write_bytes(b"an earlier one")
+    await asyncio.gather(*(database.run(put(n)) for n in range(3)))
+    await database.copy_to(copy)
+    await database.run(put(3))
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert [path.name for path in copy.parent.iterdir()] == ["copy.db"]
+    with closing(sqlite3.connect(copy)) as other:
+        assert other.execute("SELECT n FROM t").fetchall() == [(0,), (1,), (2,)]
+    assert await numbers(database) == [0, 1, 2, 3]
+
+
+async def test_what_an_undone_transaction_wrote_is_known_to_be_gone(database: Database) -> None:
+    await make_table(database)
+    before = database.generation
+    await database.run(put(1))
+    assert database.generation == before
+    with pytest.raises(StorageError):
+        await database.run(put(1))
+    assert database.generation > before
+
+
+# --- A full disk, a damaged file ---
+
+
+async def filled(database: Database, size: int = 3_000) -> int:
+    """Write until nothing goes any more; return how many writes were taken."""
+
+    def put_text(c: sqlite3.Connection) -> int:
+        return c.execute("INSERT INTO texts VALUES (?)", ("x" * size,)).rowcount
+
+    for taken in range(3_000):
+        try:
+            await database.run(put_text)
+        except StorageDamagedError:
+            pytest.fail("full is not damaged")
+        except StorageError:
+            return taken
+    pytest.fail("the disk never became full")
+
+
+async def test_a_full_disk_is_said_and_so_is_room(tmp_path: Path) -> None:
+    """On a real file system of two megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = await asyncio.to_thread(
+        subprocess.run, ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if mounted.returncode:
+        pytest.skip("a file system can only be mounted by root")
+    health: list[bool] = []
+    try:
+        database = Database(
+            folder / "x.db",
+            "CREATE TABLE IF NOT EXISTS texts (text);",
+            on_health=health.append,
+        )
+        await database.open()
+        try:
+            (folder / "ballast").write_bytes(bytes(1_000_000))
+            taken = await filled(database)
+            assert taken > 10
+            assert health == [False]
+            assert await filled(database) == 0
+            assert health == [False], "said once"
+            count = await database.run(lambda c: c.execute("SELECT COUNT(*) FROM texts").fetchone())
+            assert count == (taken,), "what was taken is there"
+            assert health == [False], "that it can be read does not mend it"
+            (folder / "ballast").unlink()
+            assert await filled(database) > 10
+            assert health == [False, True, False]
+        finally:
+            await database.close()
+    finally:
+        await asyncio.to_thread(subprocess.run, ["umount", folder], check=True)
+
+
+async def test_a_file_that_may_not_grow_further_is_said(tmp_path: Path) -> None:
+    health: list[bool] = []
+    schema = "CREATE TABLE IF NOT EXISTS texts (text);"
+    database = Database(tmp_path / "x.db", schema, on_health=health.append)
+    await database.open()
+    await database.run(lambda c: c.execute("PRAGMA max_page_count = 30").fetchone())
+    assert await filled(database) > 5
+    assert health == [False]
+    await database.run(lambda c: c.execute("PRAGMA max_page_count = 300").fetchone())
+    await database.run(lambda c: c.execute("INSERT INTO texts VALUES ('y')").rowcount)
+    assert health == [False, True]
+    await database.close()
+
+
+async def test_a_job_that_is_wrong_says_nothing_of_the_disk(tmp_path: Path) -> None:
+    health: list[bool] = []
+    database = Database(tmp_path / "x.db", SCHEMA, on_health=health.append)
+    await database.open()
+    await database.run(put(1))
+    for job in (put(1), put("word"), lambda c: c.execute("SELECT nothing"), lambda _: 1 / 0):
+        with pytest.raises(StorageError):
+            await database.run(job)
+    assert health == []
+    await database.close()
+
+
+def names(folder: Path) -> set[str]:
+    return {one.name for one in folder.iterdir()}
+
+
+def damage(path: Path) -> None:
+    """Overwrite everything behind the first page, which tells what there is."""
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    path.write_bytes(content)
+
+
+async def test_a_damaged_file_is_told_apart_and_set_aside(tmp_path: Path) -> None:
+    path, aside = tmp_path / "x.db", tmp_path / "x.db.damaged"
+    health: list[bool] = []
+    database = Database(path, "CREATE TABLE IF NOT EXISTS texts (text);", on_health=health.append)
+    await database.open()
+    fill = "INSERT INTO texts SELECT hex(randomblob(500)) FROM json_each('[1,2,3,4,5,6,7,8,9]')"
+    await database.run(lambda c: [c.execute(fill).rowcount for _ in range(30)])
+    await database.close()
+    damage(path)
+    (tmp_path / "x.db.damaged").write_bytes(b"an earlier one")
+    (tmp_path / "x.db.damaged-wal").write_bytes(b"and its log")
+    await database.open()
+    for _ in range(2):
+        with pytest.raises(StorageDamagedError):
+            await database.run(lambda c: c.execute(fill).rowcount)
+    assert health == [False]
+    assert await database.set_aside() == aside
+    assert b"\xa5" * 1000 in await asyncio.to_thread(aside.read_bytes)
+    assert names(tmp_path) <= {"x.db.damaged", "x.db.damaged-wal"}
+    with pytest.raises(StorageError):
+        await database.run(lambda c: c.execute(fill).rowcount)
+    await database.open()
+    await database.run(lambda c: c.execute(fill).rowcount)
+    assert health == [False, True]
+    await database.discard_set_aside(before=time.time() - 60)
+    assert aside.name in names(tmp_path)
+    await database.discard_set_aside()
+    await database.discard_set_aside()
+    assert names(tmp_path) == {"x.db", "x.db-wal", "x.db-shm"}
+    await database.close()
+
+
+async def test_what_is_no_database_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"no database " * 1000)
+    database = Database(tmp_path / "x.db", SCHEMA)
+    with pytest.raises(StorageDamagedError):
+        await database.open()
+    await database.set_aside()
+    await database.open()
+    await database.run(put(1))
+    await database.close()
+    assert (tmp_path / "x.db.damaged").read_bytes() == b"no database " * 1000
+    with pytest.raises(StorageError) as refused:
+        await Database(tmp_path / "x.db" / "y.db").open()
+    assert not isinstance(refused.value, StorageDamagedError)
+
+
+async def test_what_cannot_be_set_aside_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StorageError):
+        await Database(tmp_path / "x.db").set_aside()
+
+
+async def test_a_job_alone_that_fails_leaves_the_thread_at_work(
+    database: Database, tmp_path: Path
+) -> None:
+    await make_table(database)
+    go = await hold(database)
+    waiting = [
+        asyncio.ensure_future(one)
+        for one in (database.run(put(1)), database.copy_to(tmp_path), database.run(put(2)))
+    ]
+    await asyncio.sleep(0)
+    go.set()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [int, StorageError, int]
+    assert await numbers(database) == [1, 2]

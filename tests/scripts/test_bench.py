@@ -33,6 +33,16 @@ def test_redaction_writes_a_line_per_case(tmp_path: Path) -> None:
         assert f"{case['ratio']:.3g}" in ended.stdout
 
 
+def test_the_journal_has_cases_for_appending_and_for_questions(tmp_path: Path) -> None:
+    file = tmp_path / "results.ndjson"
+    ended = bench("--quick", "--repeats", "1", "--json", file, "journal")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    cases = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [case["case"].partition(",")[0] for case in cases] == ["append"] * 2 + ["query"] * 4
+    assert [case["unit"] for case in cases] == ["records/s"] * 2 + ["ms"] * 4
+    assert all({name: type(value) for name, value in case.items()} == MEMBERS for case in cases)
+
+
 def test_a_name_that_is_no_bench_is_refused() -> None:
     ended = bench("teleportation")
     assert ended.returncode == 2

@@ -5,6 +5,7 @@
     ├── PathSyntaxError    a field path that is outside our subset of JSONPath
     ├── ConsentError       a consent decision that cannot be recorded as asked
     └── StorageError       the disk's fault: nothing leaves until it is mended
+        └── StorageDamagedError   what stands there is no database, or no longer a whole one
 
 No message of these errors holds a payload value: they end up in logs.
 """
@@ -38,3 +39,7 @@ class ConsentError(EngineError):
 
 class StorageError(EngineError):
     """The database cannot be read or written; whatever needed it does not leave."""
+
+
+class StorageDamagedError(StorageError):
+    """The file is damaged: more space will not mend it. It may be set aside for a new one."""

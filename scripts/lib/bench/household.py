@@ -9,6 +9,7 @@ import sys
 sys.path.append(str(Path(__file__).resolve().parents[3] / "custom_components" / "privacy_firewall"))
 
 from engine import Firewall, examination, policy
+from engine.journal import Entry, Journal, Query
 from engine.model import (
     Appliance,
     Consent,
@@ -16,13 +17,29 @@ from engine.model import (
     DataPoint,
     Endpoint,
     Kind,
+    Outcome,
     Purpose,
+    Reason,
     Recipient,
     Source,
     Transmission,
 )
+from engine.storage import Database
 
-__all__ = ["APPLIANCE", "HEADERS", "HOST", "Firewall", "examination", "recipient"]
+__all__ = [
+    "APPLIANCE",
+    "HEADERS",
+    "HOST",
+    "Database",
+    "Entry",
+    "Firewall",
+    "Journal",
+    "Outcome",
+    "Query",
+    "Reason",
+    "examination",
+    "recipient",
+]
 
 HOST = "localhost"
 """A name, not an address: the cloud's name is looked up once per connection, as in a home."""
@@ -71,7 +88,7 @@ def prepared(body: bytes, is_granted: Callable[[str], bool]) -> Callable[[], exa
         fields={},
         known={},
     )
-    seen = examination.examine(question, transmission, 0, frozenset(), 0.0)
+    seen = examination.examine(question, transmission, 0, frozenset())
     given = [_given(point) for point in seen.fresh if is_granted(point.field.path)]
     asked = replace(
         question,
@@ -79,7 +96,7 @@ def prepared(body: bytes, is_granted: Callable[[str], bool]) -> Callable[[], exa
         known={point.field: point for point in seen.fresh},
     )
     remembered = frozenset(seen.identities)
-    return lambda: examination.examine(asked, transmission, len(seen.fresh), remembered, 0.0)
+    return lambda: examination.examine(asked, transmission, len(seen.fresh), remembered)
 
 
 def _given(point: DataPoint) -> tuple[Consent, DataPoint]:
