@@ -19,15 +19,40 @@ The seam. `Firewall` takes frozen values (`model`) and hands out frozen events; 
 engine is meant for use from outside.
 """
 
-from .errors import ConsentError, EngineError, PathSyntaxError, StorageError
-from .firewall import Firewall
+from .diagnosis import Trouble, diagnose
+from .errors import (
+    ConsentError,
+    EngineError,
+    PathSyntaxError,
+    StorageDamagedError,
+    StorageError,
+)
+from .export import Format
+from .files import all_paths, start_over
+from .firewall import SEEN_FOR, Firewall
+from .journal import Query
+from .preview import Preview
+from .receipts import Receipt, subject_of
 from .redaction.paths import parse as parse_path
+from .selftest import Report as SelfTestReport
 
 __all__ = [
+    "SEEN_FOR",
     "ConsentError",
     "EngineError",
     "Firewall",
+    "Format",
     "PathSyntaxError",
+    "Preview",
+    "Query",
+    "Receipt",
+    "SelfTestReport",
+    "StorageDamagedError",
     "StorageError",
+    "Trouble",
+    "all_paths",
+    "diagnose",
     "parse_path",
+    "start_over",
+    "subject_of",
 ]

@@ -5,7 +5,7 @@ The one exception is `Reading`, the appliance's own last value, which stays in t
 
 from dataclasses import dataclass
 
-from .model import DataPoint, Outcome, Reason
+from .model import Consent, DataPoint, Decider, Measure, Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,4 +58,70 @@ class GateChanged:
     is_open: bool
 
 
-type Event = GateChanged | Decided | Discovered | Unclaimed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentsChanged:
+    """Event: decisions were recorded. `consents` are the new ones, all of one state."""
+
+    consents: tuple[Consent, ...]
+    decider: Decider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentsRequested:
+    """Event, once a day at most: what is open for the household to decide, all of the home.
+
+    `consents` are those newly requested since the last digest; they are off, or as they were.
+    """
+
+    at: float
+    consents: tuple[Consent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantEnding:
+    """Event: timed grants end soon, `until` seconds since 1970; five minutes ahead at most."""
+
+    consents: tuple[Consent, ...]
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureChanged:
+    """Event: a measure began or ended. `until` is None for one that ends by hand."""
+
+    measure: Measure
+    appliance_id: str | None
+    is_on: bool
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageChanged:
+    """Event: the disk refused a record, so that nothing leaves; or it took one again."""
+
+    works: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageDamaged:
+    """Event: a file was found damaged.
+
+    A journal was set aside for a new one. The household's own file never is: what stands in it is
+    decided by people, and so is starting over.
+    """
+
+    is_journal: bool
+
+
+type Event = (
+    GateChanged
+    | Decided
+    | Discovered
+    | Unclaimed
+    | ConsentsChanged
+    | ConsentsRequested
+    | GrantEnding
+    | MeasureChanged
+    | StorageChanged
+    | StorageDamaged
+)

@@ -7,8 +7,9 @@ It never waits and keeps nothing, so that it can run in any thread. What surroun
 the journal, what is remembered) is `pipeline`'s business.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+import json
 
 from . import learning, policy as rules
 from .errors import Refused
@@ -40,12 +41,19 @@ from .redaction.identifiers import (
     specific,
 )
 
+MAX_KEPT = 1_000
+"""Characters of a released value that are kept where the household wants them in the journal."""
 _IDENTIFYING = frozenset({Category.IDENTIFIER, Category.CREDENTIAL, Category.LOCATION})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """What `examine` found: the verdict, what may leave, and what was learned on the way."""
+    """What `examine` found: the verdict, what may leave, and what was learned on the way.
+
+    `released` are ids of data points that leave, `coarse` those of them that leave coarse,
+    `withheld_ids` those known that do not; `withheld` counts the latter with those not yet known.
+    `values` are released values as they leave, by data point id, where they are to be kept.
+    """
 
     verdict: Verdict
     template: str
@@ -53,7 +61,10 @@ class Examined:
     fresh: tuple[DataPoint, ...] = ()
     found: tuple[Found, ...] = ()
     released: tuple[str, ...] = ()
+    coarse: tuple[str, ...] = ()
+    withheld_ids: tuple[str, ...] = ()
     withheld: int = 0
+    values: tuple[tuple[str, str], ...] = ()
     identities: tuple[str, ...] = ()
 
 
@@ -62,7 +73,6 @@ def examine(
     transmission: Transmission,
     count: int,
     remembered: frozenset[str],
-    now: float,
 ) -> Examined:
     """Read a transmission, decide it and build what may leave; touches nothing and never waits.
 
@@ -83,7 +93,7 @@ def examine(
             appliance_id=question.appliance.id,
             template=template,
             recipients=tuple(recipient.id for recipient in question.recipients),
-            now=now,
+            now=question.now,
         )
     except Refused as err:
         return Examined(verdict=replace(denied, reason=err.reason), template=template)
@@ -116,7 +126,11 @@ def _conclude(
     """Decide, redact, write and check a message that was read."""
     verdict = rules.decide(question)
     identities = _withheld_identities(verdict.obligations, found)
-    learned = replace(learned, identities=tuple(identities))
+    learned = replace(
+        learned,
+        identities=tuple(identities),
+        withheld_ids=_ids(question, question.fields.keys() - {REQUEST_FIELD}),
+    )
     if verdict.outcome is Outcome.DENY:
         return replace(learned, verdict=verdict)
     searched = _searched(verdict.obligations, question, found, remembered, identities)
@@ -142,11 +156,76 @@ def _conclude(
         learned,
         verdict=verdict,
         outgoing=outgoing,
-        released=tuple(
-            sorted(point.id for item, point in question.known.items() if item in passed)
+        released=_ids(question, passed),
+        coarse=_ids(
+            question,
+            {item for item in passed if verdict.obligations[item].action is Action.COARSEN},
         ),
+        withheld_ids=_ids(question, question.fields.keys() - passed - {REQUEST_FIELD}),
+        values=_values(question, verdict, found, built) if question.keeps_values else (),
         withheld=sum(item not in passed for item in question.fields if item != REQUEST_FIELD),
     )
+
+
+def pass_through(question: Question, transmission: Transmission, count: int) -> Examined:
+    """Let a transmission through as it is, on the household's word; learn from it what is new.
+
+    What cannot be read goes as well. Only what belongs to the connection and to proxies stays.
+    """
+    template = question.template
+    fresh: list[DataPoint] = []
+    found: list[Found] = []
+    try:
+        message = requests.read(transmission, looks_like_data)
+        template = message.template
+        found = [*fields.walk(message.tree), Found(REQUEST_FIELD, "$.request", None)]
+        fresh = learning.unseen(
+            found,
+            question.known,
+            count=count,
+            appliance_id=question.appliance.id,
+            template=template,
+            recipients=tuple(recipient.id for recipient in question.recipients),
+            now=question.now,
+        )
+    except Refused:
+        # Then nothing is known of what it tells; the journal has it all the same.
+        pass
+    known = {**question.known, **{point.field: point for point in fresh}}
+    private = all(recipient.allow_private for recipient in question.recipients)
+    return Examined(
+        verdict=rules.let_through_verdict(question),
+        template=template,
+        outgoing=requests.as_it_is(
+            transmission,
+            question.endpoint.origin,
+            allow_private=bool(question.recipients) and private,
+        ),
+        fresh=tuple(fresh),
+        found=tuple(found),
+        released=tuple(sorted({known[one.field].id for one in found if one.field in known})),
+    )
+
+
+def _ids(question: Question, items: Collection[Field]) -> tuple[str, ...]:
+    return tuple(sorted(point.id for item, point in question.known.items() if item in items))
+
+
+def _values(
+    question: Question, verdict: Verdict, found: list[Found], built: fields.Rebuilt
+) -> tuple[tuple[str, str], ...]:
+    """Return what leaves of each released data point, as text of bounded length."""
+    values: list[tuple[str, str]] = []
+    for number in built.released:
+        item, _, value = found[number]
+        left = _replacement(verdict.obligations.get(item), value)
+        values.append((question.known[item].id, _text(left)[:MAX_KEPT]))
+    return tuple(values)
+
+
+def _text(value: Replacement) -> str:
+    """Return a leaf as JSON writes it; a text and a number as they stand."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _withheld_identities(duties: Mapping[Field, Obligation], found: list[Found]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
+from math import inf
 from typing import NamedTuple, override
 from urllib.parse import urlsplit
 
@@ -32,6 +33,9 @@ class Reason(StrEnum):
 
     ALL_CONSENTED = "all_consented"
     SOME_WITHHELD = "some_withheld"
+    LET_THROUGH = "let_through"
+    LOCKDOWN = "lockdown"
+    CONSENTS_SUSPENDED = "consents_suspended"
     NOTHING_CONSENTED = "nothing_consented"
     NOTHING_RELEASED = "nothing_released"
     DENY_ALL_MODE = "deny_all_mode"
@@ -87,6 +91,18 @@ class ConsentState(StrEnum):
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
+
+
+class Measure(StrEnum):
+    """What the household does beside its consents; none of them changes one.
+
+    `LOCKDOWN` denies everything. `LET_THROUGH` permits one appliance everything, for a time.
+    `RESTORED` suspends the consents that came back with a backup.
+    """
+
+    LOCKDOWN = "lockdown"
+    LET_THROUGH = "let_through"
+    RESTORED = "restored"
 
 
 class Action(StrEnum):
@@ -281,7 +297,8 @@ class Appliance:
     """A thing at home that reports. Recognised by address, MAC or token; all that are set agree.
 
     `base_url` is the cloud meant by an appliance that calls the gate by its own address; `promoted`
-    are the ids of data points the household picked to have entities.
+    are the ids of data points the household picked to have entities. `owner` is the person whose
+    data it tells, where it is one person's (a toothbrush): consents are then theirs.
     """
 
     id: str
@@ -293,6 +310,7 @@ class Appliance:
     remainder: Remainder = Remainder.REDACT
     answer: Answer = Answer.CALM
     promoted: frozenset[str] = frozenset()
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,8 +361,30 @@ def data_point_id(appliance_id: str, template: str, item: Field) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decider:
+    """Who decides, and by which means.
+
+    `how` is `switch`, `button`, `action`, `automation`, `repair`, `panel` or, of the firewall
+    itself, `time`, `asking`, `restore`. `person` is the id of the Home Assistant user who acted,
+    `context` the id of the action's context. `notice_shown` tells whether the notice was before
+    their eyes; otherwise it was only available (a bare switch shows none).
+    """
+
+    how: str
+    person: str | None = None
+    context: str | None = None
+    notice_shown: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """The household's newest decision for a data point and a recipient."""
+    """The household's newest decision for a data point and a recipient.
+
+    `until` (seconds since 1970) ends it by itself. `functional` are the identifiers its notice
+    named. `subject` is whose consent it is: the id of a Home Assistant person, or None for the
+    household. `number` is the record's in the ledger; `requested` tells that the household is
+    asked since. `is_suspended` takes it out of force until someone confirms it.
+    """
 
     appliance_id: str
     data_point_id: str
@@ -353,11 +393,18 @@ class Consent:
     level: Level = Level.EXACT
     kinds: frozenset[Kind] = frozenset()
     decided_at: float = 0.0
+    until: float | None = None
+    functional: frozenset[str] = frozenset()
+    notice: str | None = None
+    subject: str | None = None
+    number: int = 0
+    requested: bool = False
+    is_suspended: bool = False
 
     @property
     def in_force(self) -> bool:
-        """Tell whether data may pass under it."""
-        return self.state is ConsentState.GIVEN
+        """Tell whether data may pass under it. When it ends by itself the policy judges."""
+        return self.state is ConsentState.GIVEN and not self.is_suspended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,6 +431,8 @@ class Verdict:
     recipients: tuple[Recipient, ...] = ()
     obligations: Mapping[Field, Obligation] = field(default_factory=dict[Field, Obligation])
     policy_version: int = 0
+    until: float = inf
+    """When the first of the consents it rests on runs out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,9 +451,11 @@ class Protection(StrEnum):
     """What is true of an appliance now, as observed.
 
     `NOT_SEEN`: none of its transmissions passed the gate of late, so nothing is known.
+    `MONITORED`: let through for a time, on purpose; journalled and nothing else.
     """
 
     PROTECTED = "protected"
+    MONITORED = "monitored"
     NOT_SEEN = "not_seen"
     GATE_DOWN = "gate_down"
 

@@ -9,15 +9,16 @@ The `Pipeline` around it keeps large bodies out of the event loop, records, and 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 import logging
 import traceback
 from urllib.parse import urlsplit
 
 from . import learning, policy as rules
-from .clock import Clock
+from .clock import ForwardClock
 from .errors import Refused, StorageError
 from .events import Decided, Discovered, Event, Reading, Unclaimed
-from .examination import Examined, examine
+from .examination import Examined, examine, pass_through
 from .journal import Entry, Journal
 from .learning import Learning
 from .model import (
@@ -53,6 +54,7 @@ class Admission:
     appliance: Appliance
     recipients: tuple[Recipient, ...]
     endpoint: Endpoint
+    let_through: bool = False
 
     def deny(self, reason: Reason) -> Verdict:
         """Return a denial of what was admitted."""
@@ -90,7 +92,7 @@ class Pipeline:
         self,
         *,
         journal: Journal,
-        clock: Clock,
+        clock: ForwardClock,
         on_event: Callable[[Event], None],
         remember: Callable[[str, tuple[DataPoint, ...], list[str]], Awaitable[None]],
     ) -> None:
@@ -105,6 +107,8 @@ class Pipeline:
         self._shown: dict[tuple[str, str], dict[Field, DataPoint]] = {}
         self.learning = Learning()
         self.policy: Policy | None = None
+        self.keeps_values = False
+        """Whether released values are journalled; the household's choice."""
 
     def recall(self, appliance_id: str, identities: list[str]) -> None:
         """Bring back the identities that earlier runs withheld."""
@@ -131,19 +135,36 @@ class Pipeline:
         appliance = rules.identify(self.policy, transmission.source)
         if isinstance(appliance, Reason):
             return rules.deny(appliance)
+        return self._admit(self.policy, appliance, transmission, self._count_unclaimed)
+
+    def _admit(
+        self,
+        policy: Policy,
+        appliance: Appliance,
+        transmission: Transmission,
+        note_unclaimed: Callable[[Appliance, Transmission], None] | None = None,
+    ) -> Admission | Verdict:
+        if policy.lockdown:
+            return rules.deny(Reason.LOCKDOWN, appliance)
+        is_let_through = rules.let_through(policy, appliance, self._clock.now()) is not None
         try:
             addressed = _address(transmission, appliance)
             path = requests.path_of(addressed.target)
         except Refused as err:
             return rules.deny(err.reason, appliance)
-        recipients, endpoint = rules.claimants(
-            self.policy, addressed.method, addressed.host or "", path
-        )
-        if endpoint is None:
-            self._count_unclaimed(appliance, addressed)
+        recipients, endpoint = rules.claimants(policy, addressed.method, addressed.host or "", path)
+        if endpoint is None and is_let_through:
+            endpoint = _as_asked(addressed, appliance)
+        elif endpoint is None:
+            if note_unclaimed is not None:
+                note_unclaimed(appliance, addressed)
             return rules.deny(Reason.UNCLAIMED_ENDPOINT, appliance)
         return Admission(
-            policy=self.policy, appliance=appliance, recipients=recipients, endpoint=endpoint
+            policy=policy,
+            appliance=appliance,
+            recipients=recipients,
+            endpoint=endpoint,
+            let_through=is_let_through,
         )
 
     def _count_unclaimed(self, appliance: Appliance, transmission: Transmission) -> None:
@@ -204,6 +225,22 @@ class Pipeline:
             await self._take_back(number, Reason.POLICY_CHANGED)
         return await self.deny(transmission, rules.deny(Reason.POLICY_CHANGED))
 
+    async def preview(
+        self, appliance: Appliance, transmission: Transmission, *, max_body: int
+    ) -> Examined:
+        """Return what would become of an appliance's transmission, were it here now.
+
+        It goes the same way up to where it would be recorded: nothing is kept, told or sent.
+        """
+        admitted: Admission | Verdict = rules.deny(Reason.POLICY_NOT_LOADED, appliance)
+        if self.policy is not None:
+            admitted = self._admit(self.policy, appliance, transmission)
+        if isinstance(admitted, Admission) and len(transmission.body) > max_body:
+            admitted = admitted.deny(Reason.TOO_LARGE)
+        if isinstance(admitted, Verdict):
+            return Examined(verdict=admitted, template=_origin(transmission))
+        return await self._examine(transmission, admitted)
+
     async def settle(
         self,
         transmission: Transmission,
@@ -244,12 +281,13 @@ class Pipeline:
     def is_current(self, verdict: Verdict) -> bool:
         """Tell whether the policy a verdict was made under is still the one in force."""
         return self.policy is not None and (
-            verdict.outcome is Outcome.DENY or verdict.policy_version == self.policy.version
+            verdict.outcome is Outcome.DENY
+            or (verdict.policy_version == self.policy.version and self._clock.now() < verdict.until)
         )
 
     async def _examine(self, transmission: Transmission, admitted: Admission) -> Examined:
         addressed = _address(transmission, admitted.appliance)
-        known = self._known.setdefault(admitted.appliance.id, _Known())
+        known = self._known.get(admitted.appliance.id, _Known())
         template = requests.template_of(addressed, looks_like_data)
         question = Question(
             policy=admitted.policy,
@@ -259,18 +297,19 @@ class Pipeline:
             template=template,
             fields={},
             known=self.learning.at(admitted.appliance.id, template),
+            now=self._clock.now(),
+            keeps_values=self.keeps_values,
         )
-        arguments = (
-            question,
-            addressed,
-            self.learning.count(admitted.appliance.id),
-            known.identities.all(),
-            self._clock.now(),
+        count = self.learning.count(admitted.appliance.id)
+        job = (
+            partial(pass_through, question, addressed, count)
+            if admitted.let_through
+            else partial(examine, question, addressed, count, known.identities.all())
         )
         try:
             if len(transmission.body) <= INLINE_BYTES:
-                return examine(*arguments)
-            return await asyncio.to_thread(examine, *arguments)
+                return job()
+            return await asyncio.to_thread(job)
         except Exception as err:  # noqa: BLE001 - whatever was not foreseen must not leave either
             # Where it broke, but not the message: that may quote a value.
             _LOGGER.error("Examining a transmission failed: %s", _whereabouts(err))  # noqa: TRY400
@@ -362,7 +401,10 @@ class Pipeline:
             outcome=verdict.outcome,
             reason=verdict.reason,
             released=examined.released,
+            coarse=examined.coarse,
+            withheld_ids=examined.withheld_ids,
             withheld=examined.withheld,
+            values=examined.values,
             bytes_in=len(transmission.body),
             bytes_out=len(examined.outgoing.body) if examined.outgoing else 0,
         )
@@ -394,6 +436,14 @@ def _whereabouts(error: BaseException) -> str:
 
 def _origin(transmission: Transmission) -> str:
     return f"{transmission.method} {transmission.host or ''}/…"
+
+
+def _as_asked(transmission: Transmission, appliance: Appliance) -> Endpoint:
+    """Return the endpoint an appliance itself names, for one that nobody claims."""
+    base = urlsplit(appliance.base_url or "")
+    if transmission.source.token is not None and base.scheme:
+        return Endpoint(host=transmission.host or "", scheme=base.scheme, port=base.port)
+    return Endpoint(host=transmission.host or "", scheme="http")
 
 
 def _address(transmission: Transmission, appliance: Appliance) -> Transmission:

@@ -7,7 +7,9 @@ leave). A rule is a small function of the question; it returns a `Verdict`, or N
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from math import inf
 from types import MappingProxyType
+from typing import NamedTuple
 
 from .model import (
     DROP,
@@ -17,6 +19,7 @@ from .model import (
     Appliance,
     Category,
     Consent,
+    ConsentState,
     DataPoint,
     Endpoint,
     Field,
@@ -32,41 +35,6 @@ from .model import (
 )
 from .redaction import identifiers, paths
 
-SENTENCES: dict[Reason, str] = {
-    Reason.ALL_CONSENTED: "Everything in it is consented for this recipient.",
-    Reason.SOME_WITHHELD: "What is not consented was taken out.",
-    Reason.NOTHING_CONSENTED: "Nothing of this appliance is consented for this recipient.",
-    Reason.NOTHING_RELEASED: "Nothing in this message is consented for this recipient.",
-    Reason.DENY_ALL_MODE: "Part of it is not consented; this appliance's messages go whole or not.",
-    Reason.UNKNOWN_APPLIANCE: "It comes from nothing the household has named.",
-    Reason.AMBIGUOUS_APPLIANCE: "Several appliances share this address; tokens tell them apart.",
-    Reason.UNCLAIMED_ENDPOINT: "No recipient claims this endpoint.",
-    Reason.TOO_MANY_DATA_POINTS: "The appliance reports more different items than are kept apart.",
-    Reason.SEGMENT_WITHHELD: "A part of the address itself is withheld.",
-    Reason.SIGNED_OVER_WITHHELD: "It carries a checksum or signature over what was withheld.",
-    Reason.POLICY_NOT_LOADED: "The household's decisions are not loaded yet.",
-    Reason.POLICY_CHANGED: "The household's decisions kept changing meanwhile.",
-    Reason.UNREADABLE: "It cannot be read, so it cannot be checked.",
-    Reason.UNKNOWN_ENCODING: "It is packed in a way that cannot be opened here.",
-    Reason.DUPLICATE_KEY: "It names something twice, so it could be read in two ways.",
-    Reason.TRAILING_BYTES: "Bytes follow after its end.",
-    Reason.TOO_LARGE: "It is larger than the cap.",
-    Reason.TOO_DEEP: "It is nested too deep.",
-    Reason.TOO_SLOW: "It did not arrive in time.",
-    Reason.BOMB: "It inflates beyond the cap.",
-    Reason.PATH_CONFLICT: "Its path could be read in two ways.",
-    Reason.BAD_REQUEST: "It is not a well-formed request.",
-    Reason.PROTOCOL_NOT_ALLOWED: "It asks for a change of protocol.",
-    Reason.EGRESS_CHECK_FAILED: "What would have left was not what was decided.",
-    Reason.IDENTITY_FOUND: "A withheld identity stood where it is not granted.",
-    Reason.WITHHELD_VALUE_FOUND: "A withheld value stood outside of what is granted.",
-    Reason.UPSTREAM_ADDRESS_REFUSED: "The cloud's name leads to an address that is not allowed.",
-    Reason.UPSTREAM_UNREACHABLE: "The cloud could not be reached.",
-    Reason.STORAGE_FAILED: "It could not be recorded, so it did not leave.",
-    Reason.INTERNAL_ERROR: "The firewall failed on it, so it did not leave.",
-}
-"""A sentence for people per reason."""
-
 _CHECKSUMS = frozenset(
     """
     signature sign sig hmac checksum crc crc8 crc16 crc32 crc64 adler32 md5 sha1 sha224 sha256
@@ -80,12 +48,20 @@ _NEVER_NEUTRAL = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """A consent in force, as the policy needs it."""
+    """A consent in force, as the policy needs it; over at `until`, seconds since 1970."""
 
     level: Level
     kinds: frozenset[Kind]
     category: Category
     unit: str | None
+    until: float = inf
+
+
+class Along(NamedTuple):
+    """What may ride along with a consent: the functional identifiers its notice named."""
+
+    until: float
+    functional: frozenset[str]
 
 
 type Terms = Mapping[Field, Mapping[str, Term]]
@@ -100,8 +76,20 @@ class Policy:
     appliances: tuple[Appliance, ...] = ()
     recipients: Mapping[str, Recipient] = field(default_factory=dict[str, Recipient])
     terms: Mapping[tuple[str, str], Terms] = field(default_factory=dict[tuple[str, str], Terms])
-    consented: frozenset[tuple[str, str]] = frozenset()
-    """(appliance id, recipient id) pairs with at least one consent in force."""
+    consented: Mapping[tuple[str, str], frozenset[Along]] = field(
+        default_factory=dict[tuple[str, str], frozenset[Along]]
+    )
+    """By (appliance id, recipient id): what its consents in force, at least one, bring along."""
+    lockdown: bool = False
+    let_through: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By appliance id: until when everything of it is let through."""
+    suspended: frozenset[tuple[str, str]] = frozenset()
+    """(appliance id, recipient id) pairs that have only consents waiting to be confirmed."""
+
+    def along(self, appliance_id: str, recipient_id: str, now: float) -> list[Along]:
+        """Return what the consents of a pair bring along that are in force now."""
+        found = self.consented.get((appliance_id, recipient_id), frozenset())
+        return [one for one in found if one.until > now]
 
     def has_token(self, token: str) -> bool:
         """Tell whether an appliance has this token."""
@@ -113,30 +101,45 @@ def build(
     appliances: tuple[Appliance, ...],
     recipients: tuple[Recipient, ...],
     consents: list[tuple[Consent, DataPoint]],
+    *,
+    lockdown: bool = False,
+    let_through: Mapping[str, float] | None = None,
 ) -> Policy:
     """Make a snapshot. Consents not in force, and those of things now unknown, have no effect."""
     known = {recipient.id: recipient for recipient in recipients}
     present = {appliance.id for appliance in appliances}
     terms: dict[tuple[str, str], dict[Field, dict[str, Term]]] = {}
-    consented: set[tuple[str, str]] = set()
+    consented: dict[tuple[str, str], set[Along]] = {}
+    suspended: set[tuple[str, str]] = set()
     for consent, point in consents:
-        if (
-            not consent.in_force
-            or consent.recipient_id not in known
-            or consent.appliance_id not in present
-        ):
+        pair = consent.appliance_id, consent.recipient_id
+        if consent.recipient_id not in known or consent.appliance_id not in present:
             continue
+        if not consent.in_force:
+            if consent.is_suspended and consent.state is ConsentState.GIVEN:
+                suspended.add(pair)
+            continue
+        until = inf if consent.until is None else consent.until
         place = terms.setdefault((consent.appliance_id, point.template), {})
         place.setdefault(point.field, {})[consent.recipient_id] = Term(
-            level=consent.level, kinds=consent.kinds, category=point.category, unit=point.unit
+            level=consent.level,
+            kinds=consent.kinds,
+            category=point.category,
+            unit=point.unit,
+            until=until,
         )
-        consented.add((consent.appliance_id, consent.recipient_id))
+        consented.setdefault(pair, set()).add(
+            Along(until, consent.functional & known[consent.recipient_id].functional)
+        )
     return Policy(
         version=version,
         appliances=appliances,
         recipients=MappingProxyType(known),
         terms=MappingProxyType(terms),
-        consented=frozenset(consented),
+        consented=MappingProxyType({pair: frozenset(all_) for pair, all_ in consented.items()}),
+        lockdown=lockdown,
+        let_through=MappingProxyType(dict(let_through or {})),
+        suspended=frozenset(suspended - consented.keys()),
     )
 
 
@@ -177,6 +180,12 @@ def _arrives_from(appliance: Appliance, source: Source) -> bool:
     return not (appliance.macs and source.mac is not None and source.mac not in appliance.macs)
 
 
+def let_through(policy: Policy, appliance: Appliance, now: float) -> float | None:
+    """Return until when everything of an appliance is let through; None where it is not."""
+    until = policy.let_through.get(appliance.id, 0.0)
+    return until if until > now and not policy.lockdown else None
+
+
 def claimants(
     policy: Policy, method: str, host: str, path: str
 ) -> tuple[tuple[Recipient, ...], Endpoint | None]:
@@ -214,6 +223,20 @@ class Question:
     fields: Mapping[Field, frozenset[Kind]]
     known: Mapping[Field, DataPoint]
     tainted: frozenset[Field] = frozenset()
+    now: float = 0.0
+    """The ledger's time: a consent that is over by it is not in force."""
+    keeps_values: bool = False
+    """Whether the household wants released values in the journal."""
+
+    def term(self, item: Field, recipient: Recipient) -> Term | None:
+        """Return the consent in force now for a field of this message."""
+        terms = self.policy.terms.get((self.appliance.id, self.template), {})
+        term = terms.get(item, {}).get(recipient.id)
+        return term if term is not None and term.until > self.now else None
+
+    def along(self, recipient: Recipient) -> list[Along]:
+        """Return what the consents of this appliance for a recipient bring along now."""
+        return self.policy.along(self.appliance.id, recipient.id, self.now)
 
 
 type Rule = Callable[[Question, Mapping[Field, Obligation]], tuple[Outcome, Reason] | None]
@@ -221,21 +244,17 @@ type Rule = Callable[[Question, Mapping[Field, Obligation]], tuple[Outcome, Reas
 
 def obligations(question: Question) -> dict[Field, Obligation]:
     """Say for every field what must be done with it; with several recipients, the strictest."""
-    terms = question.policy.terms.get((question.appliance.id, question.template), {})
     return {
-        item: DROP if item in question.tainted else _obligation(question, terms, item, kinds)
+        item: DROP if item in question.tainted else _obligation(question, item, kinds)
         for item, kinds in question.fields.items()
     }
 
 
-def _obligation(
-    question: Question, terms: Terms, item: Field, kinds: frozenset[Kind]
-) -> Obligation:
-    by_recipient = terms.get(item, {})
+def _obligation(question: Question, item: Field, kinds: frozenset[Kind]) -> Obligation:
     coarse: Term | None = None
     allowed: frozenset[Kind] | None = None
     for recipient in question.recipients:
-        term = by_recipient.get(recipient.id)
+        term = question.term(item, recipient)
         if term is None:
             if not _is_functional(question, recipient, item):
                 return _withhold(question, item)
@@ -252,10 +271,14 @@ def _obligation(
 
 def _is_functional(question: Question, recipient: Recipient, item: Field) -> bool:
     """Tell whether the recipient needs this identifier to accept anything, and may have it now."""
-    if (question.appliance.id, recipient.id) not in question.policy.consented or item.siblings:
+    if item.siblings:
         return False
     path = paths.parse(item.path)
-    return any(paths.parse(pattern).matches(path) for pattern in recipient.functional)
+    return any(
+        paths.parse(pattern).matches(path)
+        for along in question.along(recipient)
+        for pattern in along.functional
+    )
 
 
 def _withhold(question: Question, item: Field) -> Obligation:
@@ -278,8 +301,11 @@ def nothing_consented(
 ) -> tuple[Outcome, Reason] | None:
     """Deny while one of the recipients has no consent of this appliance in force."""
     for recipient in question.recipients:
-        if (question.appliance.id, recipient.id) not in question.policy.consented:
-            return Outcome.DENY, Reason.NOTHING_CONSENTED
+        if not question.along(recipient):
+            is_suspended = (question.appliance.id, recipient.id) in question.policy.suspended
+            return Outcome.DENY, (
+                Reason.CONSENTS_SUSPENDED if is_suspended else Reason.NOTHING_CONSENTED
+            )
     return None
 
 
@@ -294,10 +320,9 @@ def nothing_released(
 
 def any_consented(question: Question, items: Iterable[Field]) -> bool:
     """Tell whether each recipient has a consent of one of these fields, at this endpoint."""
-    terms = question.policy.terms.get((question.appliance.id, question.template), {})
-    spoken_of = [term for item in items if (term := terms.get(item)) is not None]
+    spoken_of = list(items)
     return all(
-        any(by_recipient.get(recipient.id) is not None for by_recipient in spoken_of)
+        any(question.term(item, recipient) is not None for item in spoken_of)
         for recipient in question.recipients
     )
 
@@ -307,9 +332,8 @@ def is_whole(question: Question) -> bool:
 
     Where something is not, a message without it must look like one from which it was taken.
     """
-    terms = question.policy.terms.get((question.appliance.id, question.template), {})
     return all(
-        _obligation(question, terms, item, frozenset()).action is Action.RELEASE
+        _obligation(question, item, frozenset()).action is Action.RELEASE
         for item in question.known
         if item != REQUEST_FIELD
     )
@@ -399,8 +423,49 @@ def decide(question: Question) -> Verdict:
                 recipients=question.recipients,
                 obligations=duties,
                 policy_version=question.policy.version,
+                until=_until(question, duties),
             )
     return deny(Reason.INTERNAL_ERROR, question.appliance, question.recipients)
+
+
+def let_through_verdict(question: Question) -> Verdict:
+    """Return the permission for everything, for as long as the household let it through."""
+    return Verdict(
+        outcome=Outcome.PERMIT,
+        reason=Reason.LET_THROUGH,
+        appliance=question.appliance,
+        recipients=question.recipients,
+        policy_version=question.policy.version,
+        until=question.policy.let_through.get(question.appliance.id, 0.0),
+    )
+
+
+def _until(question: Question, duties: Mapping[Field, Obligation]) -> float:
+    """Return when the first of the consents is over under which something of this leaves."""
+    return min(
+        (
+            _holds_until(question, recipient, item)
+            for item in duties
+            if _releases(duties, item)
+            for recipient in question.recipients
+        ),
+        default=inf,
+    )
+
+
+def _holds_until(question: Question, recipient: Recipient, item: Field) -> float:
+    term = question.term(item, recipient)
+    if term is not None:
+        return term.until
+    path = paths.parse(item.path)
+    return max(
+        (
+            along.until
+            for along in question.along(recipient)
+            if any(paths.parse(pattern).matches(path) for pattern in along.functional)
+        ),
+        default=0.0,
+    )
 
 
 def denied(verdict: Verdict, reason: Reason) -> Verdict:

@@ -200,6 +200,22 @@ def write(
     )
 
 
+def as_it_is(transmission: Transmission, origin: str, *, allow_private: bool) -> OutgoingRequest:
+    """Return a request unread and unchanged, but for what belongs to the way it came."""
+    return OutgoingRequest(
+        method=transmission.method,
+        origin=origin,
+        target=transmission.target,
+        headers=tuple(
+            header
+            for header in transmission.headers
+            if header[0].lower() not in HOP_BY_HOP | OF_PROXIES
+        ),
+        body=transmission.body,
+        allow_private=allow_private,
+    )
+
+
 def _write_target(message: Message, tree: dict[str, Tree]) -> str:
     """Write path and query; escapes of what is not data are ours, the appliance's could tell."""
     allowed, asked = tree.get("path"), message.tree.get("path")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import orjson
 
 from ...model import Answer, Reason
-from ...policy import SENTENCES
+from ...sentences import SENTENCES
 
 
 class Reply(NamedTuple):

@@ -152,6 +152,14 @@ class HttpGate:
         """Tell whether the gate listens."""
         return self._runner is not None
 
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Return where the gate listens, or None."""
+        if self._runner is None:
+            return None
+        host, port = self._runner.addresses[0][:2]
+        return str(host), int(port)
+
     async def open(self, host: str, port: int) -> int:
         """Listen; return the port. Raises `OSError` where the address is taken or not ours."""
         runner = web.ServerRunner(_Server(self, self._handle), shutdown_timeout=CLOSE_TIMEOUT)
@@ -232,37 +240,19 @@ class HttpGate:
 
     def _head(self, request: web.BaseRequest) -> Transmission:
         """Read what stands before the body; raises `Refused`."""
-        if request.method not in _METHODS:
-            raise Refused(Reason.PROTOCOL_NOT_ALLOWED, "a method that is not passed on")
-        try:
-            headers = tuple(
-                (name.decode("ascii"), value.decode("ascii")) for name, value in request.raw_headers
-            )
-        except UnicodeDecodeError:
-            raise Refused(Reason.BAD_REQUEST, "a header that is not ASCII") from None
-        names = [name.lower() for name, _ in headers]
-        if names.count("host") > 1 or names.count("content-length") > 1:
-            raise Refused(Reason.BAD_REQUEST, "a header that decides stands twice")
-        if "content-length" in names and "transfer-encoding" in names:
-            raise Refused(Reason.BAD_REQUEST, "two ways of telling the length")
-        if "upgrade" in names or "trailer" in names:
-            raise Refused(Reason.PROTOCOL_NOT_ALLOWED, "a change of protocol or trailers")
-        coding = next((v for name, v in headers if name.lower() == "transfer-encoding"), "chunked")
-        if names.count("transfer-encoding") > 1 or coding.strip().lower() != "chunked":
-            raise Refused(Reason.UNKNOWN_ENCODING, "a transfer coding other than chunked")
+        headers = read_head(request.method, request.raw_headers)
         address = _peer(request)
         token, target = self._pipeline.split_token(request.raw_path)
         host = next((value for name, value in headers if name.lower() == "host"), None)
         if token is None and not host:
             raise Refused(Reason.BAD_REQUEST, "no Host header")
-        named = _named(value for name, value in headers if name.lower() == "connection")
         return Transmission(
             gate=GATE,
             source=Source(address=address, mac=self._resolve_mac(address), token=token),
             method=request.method,
             host=None if token else _host(host or ""),
             target=target,
-            headers=tuple(header for header in headers if header[0].lower() not in named),
+            headers=without_next_hop(headers),
         )
 
     async def _body(self, request: web.BaseRequest) -> bytes:
@@ -341,6 +331,37 @@ class HttpGate:
         if failed is Reason.UPSTREAM_UNREACHABLE:
             return _response(answers.refusal(failed, 502), close=False)
         return _denied(verdict, speaks_json=speaks_json, close=False)
+
+
+def read_head(
+    method: str, raw_headers: Iterable[tuple[bytes, bytes]]
+) -> tuple[tuple[str, str], ...]:
+    """Return a request's headers as text; raises `Refused` for what is not passed on at all."""
+    if method not in _METHODS:
+        raise Refused(Reason.PROTOCOL_NOT_ALLOWED, "a method that is not passed on")
+    try:
+        headers = tuple(
+            (name.decode("ascii"), value.decode("ascii")) for name, value in raw_headers
+        )
+    except UnicodeDecodeError:
+        raise Refused(Reason.BAD_REQUEST, "a header that is not ASCII") from None
+    names = [name.lower() for name, _ in headers]
+    if names.count("host") > 1 or names.count("content-length") > 1:
+        raise Refused(Reason.BAD_REQUEST, "a header that decides stands twice")
+    if "content-length" in names and "transfer-encoding" in names:
+        raise Refused(Reason.BAD_REQUEST, "two ways of telling the length")
+    if "upgrade" in names or "trailer" in names:
+        raise Refused(Reason.PROTOCOL_NOT_ALLOWED, "a change of protocol or trailers")
+    coding = next((v for name, v in headers if name.lower() == "transfer-encoding"), "chunked")
+    if names.count("transfer-encoding") > 1 or coding.strip().lower() != "chunked":
+        raise Refused(Reason.UNKNOWN_ENCODING, "a transfer coding other than chunked")
+    return headers
+
+
+def without_next_hop(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return headers without those that `Connection` names: they are for the next hop alone."""
+    named = _named(value for name, value in headers if name.lower() == "connection")
+    return tuple(header for header in headers if header[0].lower() not in named)
 
 
 async def _stream_back(

@@ -1,0 +1,104 @@
+"""What was learned of appliances, kept over restarts: data points, and identities withheld."""
+
+import json
+import sqlite3
+
+from .model import Category, DataPoint, Field, Kind
+from .storage import Database
+
+
+async def remember(
+    database: Database,
+    appliance_id: str,
+    points: tuple[DataPoint, ...],
+    identities: list[str],
+) -> None:
+    """Keep data points, newer over older, and identities; raises `StorageError`."""
+    await database.run(lambda connection: _store(connection, appliance_id, points, identities))
+
+
+async def forget(database: Database, appliance_ids: list[str]) -> None:
+    """Forget everything learned of appliances; raises `StorageError`."""
+    await database.run(lambda connection: _forget(connection, appliance_ids))
+
+
+async def data_points(database: Database) -> list[DataPoint]:
+    """Return everything seen, first seen first; raises `StorageError`."""
+    return await database.run(_load_points)
+
+
+async def identities(database: Database) -> dict[str, list[str]]:
+    """Return the identities withheld, by appliance id; raises `StorageError`."""
+    return await database.run(_load_identities)
+
+
+def _store(
+    connection: sqlite3.Connection,
+    appliance_id: str,
+    points: tuple[DataPoint, ...],
+    identities: list[str],
+) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO data_points VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                point.id,
+                point.appliance_id,
+                point.template,
+                point.field.path,
+                json.dumps(point.field.siblings),
+                point.name,
+                json.dumps(sorted(point.kinds)),
+                point.category.value,
+                json.dumps(point.recipients),
+                point.unit,
+                point.quantity,
+                point.first_seen,
+            )
+            for point in points
+        ],
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO identities VALUES (?, ?)",
+        [(appliance_id, identity) for identity in identities],
+    )
+
+
+def _forget(connection: sqlite3.Connection, appliance_ids: list[str]) -> None:
+    for table in ("data_points", "identities"):
+        connection.executemany(
+            f"DELETE FROM {table} WHERE appliance_id = ?",  # noqa: S608 - two names of our own
+            [(appliance_id,) for appliance_id in appliance_ids],
+        )
+
+
+def _load_points(connection: sqlite3.Connection) -> list[DataPoint]:
+    rows = connection.execute(
+        "SELECT id, appliance_id, template, path, siblings, name, kinds, category, recipients,"
+        " unit, quantity, first_seen FROM data_points ORDER BY first_seen, rowid"
+    )
+    return [
+        DataPoint(
+            id=point_id,
+            appliance_id=appliance_id,
+            template=template,
+            field=Field(path, tuple(json.loads(siblings))),
+            name=name,
+            kinds=frozenset(Kind(kind) for kind in json.loads(kinds)),
+            category=Category(category),
+            recipients=tuple(json.loads(recipients)),
+            unit=unit,
+            quantity=quantity,
+            first_seen=first_seen,
+        )
+        for point_id, appliance_id, template, path, siblings, name, kinds, category, recipients,
+        unit, quantity, first_seen in rows
+    ]  # fmt: skip
+
+
+def _load_identities(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    loaded: dict[str, list[str]] = {}
+    rows = connection.execute("SELECT appliance_id, identity FROM identities")
+    for appliance_id, identity in rows:
+        loaded.setdefault(appliance_id, []).append(identity)
+    return loaded

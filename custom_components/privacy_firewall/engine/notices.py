@@ -1,0 +1,48 @@
+"""Notices: what a recipient is said to do, in words a household decides by.
+
+A notice is made of what the household (or a catalogue) states of the recipient. What nobody stated
+is `unknown`, never invented. Another statement is another version; consents keep the one they were
+given under.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from .model import Recipient
+
+UNKNOWN = "unknown"
+LANGUAGE = "en"
+"""The language of the sentences around what was stated; that stays in its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One version of what was stated of a recipient; `hash` is SHA-256 of the text, in hex."""
+
+    recipient_id: str
+    text: str
+    hash: str
+    version: int = 1
+    language: str = LANGUAGE
+
+
+def compose(recipient: Recipient) -> Notice:
+    """Write the notice of a recipient, its version still to be told."""
+    lines = (
+        f"Who receives: {recipient.organisation}",
+        f"For what purpose: {recipient.purpose.value}",
+        f"What the household gets in return: {recipient.benefit or UNKNOWN}",
+        f"What stops working without: {recipient.if_refused or UNKNOWN}",
+        f"Sent along with anything granted: {_listed(recipient.functional) or 'nothing'}",
+        "Replaced by a constant while withheld: " + (_listed(recipient.neutral) or "nothing"),
+        f"Where to: {_listed(str(one) for one in recipient.endpoints) or UNKNOWN}",
+        f"Where it is stored, and how long: {UNKNOWN}",
+        "How to withdraw: turn the switch off, or use the withdraw action; it holds at once.",
+    )
+    text = "\n".join(lines)
+    return Notice(recipient_id=recipient.id, text=text, hash=sha256(text.encode()).hexdigest())
+
+
+def _listed(items: Iterable[str]) -> str:
+    return ", ".join(sorted(items))

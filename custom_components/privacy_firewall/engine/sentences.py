@@ -1,0 +1,41 @@
+"""A sentence for people per reason. The labels themselves are `model.Reason`."""
+
+from .model import Reason
+
+SENTENCES: dict[Reason, str] = {
+    Reason.ALL_CONSENTED: "Everything in it is consented for this recipient.",
+    Reason.SOME_WITHHELD: "What is not consented was taken out.",
+    Reason.LET_THROUGH: "Everything of this appliance is let through for a time, on purpose.",
+    Reason.LOCKDOWN: "The household denies everything at the moment.",
+    Reason.CONSENTS_SUSPENDED: "Consents came back with a backup and wait to be confirmed.",
+    Reason.NOTHING_CONSENTED: "Nothing of this appliance is consented for this recipient.",
+    Reason.NOTHING_RELEASED: "Nothing in this message is consented for this recipient.",
+    Reason.DENY_ALL_MODE: "Part of it is not consented; this appliance's messages go whole or not.",
+    Reason.UNKNOWN_APPLIANCE: "It comes from nothing the household has named.",
+    Reason.AMBIGUOUS_APPLIANCE: "Several appliances share this address; tokens tell them apart.",
+    Reason.UNCLAIMED_ENDPOINT: "No recipient claims this endpoint.",
+    Reason.TOO_MANY_DATA_POINTS: "The appliance reports more different items than are kept apart.",
+    Reason.SEGMENT_WITHHELD: "A part of the address itself is withheld.",
+    Reason.SIGNED_OVER_WITHHELD: "It carries a checksum or signature over what was withheld.",
+    Reason.POLICY_NOT_LOADED: "The household's decisions are not loaded yet.",
+    Reason.POLICY_CHANGED: "The household's decisions kept changing meanwhile.",
+    Reason.UNREADABLE: "It cannot be read, so it cannot be checked.",
+    Reason.UNKNOWN_ENCODING: "It is packed in a way that cannot be opened here.",
+    Reason.DUPLICATE_KEY: "It names something twice, so it could be read in two ways.",
+    Reason.TRAILING_BYTES: "Bytes follow after its end.",
+    Reason.TOO_LARGE: "It is larger than the cap.",
+    Reason.TOO_DEEP: "It is nested too deep.",
+    Reason.TOO_SLOW: "It did not arrive in time.",
+    Reason.BOMB: "It inflates beyond the cap.",
+    Reason.PATH_CONFLICT: "Its path could be read in two ways.",
+    Reason.BAD_REQUEST: "It is not a well-formed request.",
+    Reason.PROTOCOL_NOT_ALLOWED: "It asks for a change of protocol.",
+    Reason.EGRESS_CHECK_FAILED: "What would have left was not what was decided.",
+    Reason.IDENTITY_FOUND: "A withheld identity stood where it is not granted.",
+    Reason.WITHHELD_VALUE_FOUND: "A withheld value stood outside of what is granted.",
+    Reason.UPSTREAM_ADDRESS_REFUSED: "The cloud's name leads to an address that is not allowed.",
+    Reason.UPSTREAM_UNREACHABLE: "The cloud could not be reached.",
+    Reason.STORAGE_FAILED: "It could not be recorded, so it did not leave.",
+    Reason.INTERNAL_ERROR: "The firewall failed on it, so it did not leave.",
+}
+"""A sentence for people per reason."""
