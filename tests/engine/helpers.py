@@ -119,7 +119,6 @@ class House:
             transmission,
             self.learning.count(self.appliance.id),
             self.memory.all(),
-            0.0,
         )
         assert (examined.outgoing is None) == (examined.verdict.outcome is Outcome.DENY)
         if learn:
@@ -174,6 +173,10 @@ class House:
                     state=ConsentState.GIVEN,
                     level=level,
                     kinds=point.kinds - {Kind.NULL},
+                    functional=next(
+                        (one.functional for one in self.recipients if one.id == recipient),
+                        frozenset(),
+                    ),
                 )
         self._policy = None
 
@@ -189,3 +192,32 @@ class House:
         """Give these and nothing else."""
         self.consents.clear()
         self.grant(*points)
+
+
+class FakeClock:
+    """A machine's clocks, to be set by a test: `wall` may go anywhere, `up` only forward."""
+
+    def __init__(self, wall: float = 1_700_000_000.0, boot: str | None = "first") -> None:
+        self.wall = wall
+        self.up = 1_000.0
+        self.id = boot
+
+    def now(self) -> float:
+        return self.wall
+
+    def ticks(self) -> float:
+        return self.up
+
+    def boot(self) -> str | None:
+        return self.id
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass, for both."""
+        self.wall += seconds
+        self.up += seconds
+
+    def reboot(self, off: float = 0.0) -> None:
+        """Start the machine anew, after it was off for so long."""
+        self.wall += off
+        self.up = 5.0
+        self.id = f"{self.id} again"

@@ -10,7 +10,7 @@ import pytest
 
 from engine import StorageError, pipeline
 from engine.gates.http import upstream
-from engine.model import Level, Outcome, Reason
+from engine.model import Decider, Level, Outcome, Reason
 import wire
 from wire import PATIENCE, Caller, Cloud, House, Line, Resolver, eventually, fridge, frost, reply
 
@@ -157,7 +157,7 @@ async def test_a_request_that_is_being_examined_in_a_thread(
 
 async def test_a_request_that_is_being_recorded(house: House) -> None:
     go = threading.Event()
-    database = house.firewall._database
+    database = house.firewall._files._journal_file
     blocker = asyncio.ensure_future(database.run(lambda _: go.wait(PATIENCE)))
     await asyncio.sleep(0.05)
     caller = await house.dial()
@@ -386,3 +386,257 @@ async def test_the_withdrawal_holds_even_where_it_cannot_be_recorded(
         await narrow.firewall.withdraw(point.id, "frost", how="switch")
     await no_later_byte(narrow, line)
     caller.close()
+
+
+# --- A grant that ends by itself, and measures, are the same barrier ---
+
+
+async def over(house: House) -> None:
+    """Wait until nothing is shared any more, and the moment that the gate takes to notice."""
+    points = list(house.points().values())
+    await eventually(lambda: not any(house.firewall.is_sharing(p.id, "frost") for p in points))
+    await asyncio.sleep(0.05)
+
+
+async def learn_another(house: House) -> None:
+    """Have another data point seen, without a message that leaves, and all of them given."""
+    await house.withdraw_all()
+    await house.ask(house.request(b'{"other":1}'))
+    await house.give()
+    assert not house.cloud.lines
+
+
+async def test_a_grant_that_ends_while_a_request_is_being_read(house: House) -> None:
+    await house.give(seconds=0.3)
+    raw = house.request()
+    caller = await house.dial()
+    await caller.send(raw[:-5])
+    await over(house)
+    await caller.send(raw[-5:])
+    assert (await caller.answer()).status == 200
+    caller.close()
+    assert not house.cloud.lines
+    assert await house.reason() is Reason.NOTHING_CONSENTED
+
+
+async def test_a_grant_that_ends_while_a_request_is_examined(
+    narrow: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, go = threading.Event(), threading.Event()
+    examine = pipeline.examine
+
+    def slow(*arguments):
+        examined = examine(*arguments)
+        reached.set()
+        go.wait(PATIENCE)
+        return examined
+
+    monkeypatch.setattr(pipeline, "examine", slow)
+    await narrow.give(seconds=0.5)
+    caller = await narrow.dial()
+    await caller.send(narrow.request(LARGE))
+    await eventually(reached.is_set)
+    await over(narrow)
+    go.set()
+    await caller.answer()
+    caller.close()
+    assert not narrow.cloud.lines
+    assert all(not one.released for one in await narrow.firewall.newest_entries())
+
+
+async def test_a_grant_that_ends_while_a_request_waits_for_its_connection(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends by the time alone: nobody records it, and nothing was cut."""
+    loop = asyncio.get_running_loop()
+    reached, go = asyncio.Event(), asyncio.Event()
+    connect = loop.sock_connect
+
+    async def slow(sock, address) -> None:
+        await connect(sock, address)
+        if address[1] == house.cloud.port:
+            reached.set()
+            await go.wait()
+
+    await house.give("$.body.temp", seconds=0.3)
+    for keeper in house.firewall._keepers:
+        keeper.cancel()
+    caller = await house.dial()
+    monkeypatch.setattr(loop, "sock_connect", slow)
+    await caller.send(house.request())
+    async with asyncio.timeout(PATIENCE):
+        await reached.wait()
+    await asyncio.sleep(0.4)
+    go.set()
+    await caller.answer()
+    caller.close()
+    await asyncio.sleep(0.05)
+    assert not house.cloud.received
+    entry = await house.newest()
+    assert (entry.outcome, entry.reason) == (Outcome.DENY, Reason.POLICY_CHANGED)
+    assert entry.released == ()
+
+
+async def test_a_grant_that_ends_between_two_requests_of_a_connection(house: House) -> None:
+    await house.give(seconds=0.5)
+    caller = await house.dial()
+    await caller.send(house.request())
+    assert (await caller.answer()).body == b'{"ok":true}'
+    there = len(house.cloud.received)
+    await over(house)
+    await caller.send(house.request())
+    assert (await caller.answer()).status == 200
+    caller.close()
+    assert len(house.cloud.received) == there > 0
+    assert len(house.cloud.lines) == 1
+
+
+async def test_a_grant_that_ends_while_a_body_is_partly_written(narrow: House) -> None:
+    narrow.cloud.script = idle
+    await narrow.give("$.body.temp", seconds=0.6)
+    caller, line = await start(narrow)
+    await eventually(
+        lambda: not narrow.firewall.is_sharing(narrow.points()["$.body.temp"].id, "frost")
+    )
+    await asyncio.sleep(0.05)
+    await no_later_byte(narrow, line)
+    assert not (await caller.answer()).whole
+    caller.close()
+
+
+async def test_a_grant_that_ends_is_a_barrier_even_where_the_disk_hangs(narrow: House) -> None:
+    """Nothing waits for the disk to end what is under way."""
+    narrow.cloud.script = idle
+    go = threading.Event()
+    await narrow.give("$.body.temp", seconds=0.6)
+    caller, line = await start(narrow)
+    blocker = asyncio.ensure_future(narrow.firewall._database.run(lambda _: go.wait(PATIENCE)))
+    await eventually(
+        lambda: not narrow.firewall.is_sharing(narrow.points()["$.body.temp"].id, "frost")
+    )
+    await asyncio.sleep(0.05)
+    await no_later_byte(narrow, line)
+    go.set()
+    await blocker
+    caller.close()
+
+
+async def test_a_grant_that_ends_leaves_alone_what_does_not_carry_it(narrow: House) -> None:
+    await learn_another(narrow)
+    await narrow.give("$.body.other", seconds=0.6)
+    hold = asyncio.Event()
+
+    async def patient(line: Line) -> None:
+        await hold.wait()
+        await narrow.cloud.converse(line)
+
+    narrow.cloud.script = patient
+    caller, line = await start(narrow)
+    await eventually(
+        lambda: not narrow.firewall.is_sharing(narrow.points()["$.body.other"].id, "frost")
+    )
+    await asyncio.sleep(0.05)
+    hold.set()
+    assert (await caller.answer()).status == 200
+    caller.close()
+    assert line.requests[0].body == LARGE
+
+
+async def test_a_grant_that_was_prolonged_goes_on(narrow: House) -> None:
+    """The message began under a grant that would have ended."""
+    hold = asyncio.Event()
+
+    async def patient(line: Line) -> None:
+        await hold.wait()
+        await narrow.cloud.converse(line)
+
+    narrow.cloud.script = patient
+    await narrow.give(seconds=0.6)
+    caller, line = await start(narrow)
+    await narrow.give(seconds=60)
+    await asyncio.sleep(0.7)
+    hold.set()
+    assert (await caller.answer()).status == 200
+    caller.close()
+    assert line.requests[0].body == LARGE
+
+
+async def test_an_identifier_that_rode_along_with_a_grant_ends_with_it(narrow: House) -> None:
+    """What is left of the consents does not bring the serial along: its message is cut."""
+    recipient = frost(f"http://{narrow.host}/", functional=frozenset({"$.body.serial"}))
+    body = LARGE[:-1] + b',"serial":"AB-1234-5678"}'
+    narrow.configure()
+    await narrow.withdraw_all()
+    await narrow.ask(narrow.request(body))
+    await narrow.give("$.body.log")
+    narrow.configure(recipients=(recipient,))
+    await narrow.give("$.body.temp")
+    narrow.cloud.script = idle
+    caller, line = await start(narrow, body.replace(b'"temp":4.5,', b""))
+    point = narrow.points()["$.body.temp"]
+    released = (await narrow.newest()).released
+    assert narrow.points()["$.body.serial"].id in released
+    assert point.id not in released
+    await narrow.firewall.withdraw(point.id, "frost", how="switch")
+    await no_later_byte(narrow, line)
+    caller.close()
+
+
+async def test_a_lockdown_cuts_what_is_under_way(narrow: House) -> None:
+    narrow.cloud.script = idle
+    caller, line = await start(narrow)
+    await narrow.firewall.consents.lock_down(Decider(how="switch"), on=True)
+    await no_later_byte(narrow, line)
+    caller.close()
+
+
+@pytest.mark.parametrize("by", ["hand", "time", "lockdown"])
+async def test_letting_through_that_ends_cuts_what_is_under_way(narrow: House, by: str) -> None:
+    narrow.cloud.script = idle
+    await narrow.withdraw_all()
+    seconds = 0.6 if by == "time" else 60
+    await narrow.firewall.consents.let_through("fridge", Decider(how="button"), seconds=seconds)
+    caller, line = await start(narrow)
+    if by == "hand":
+        await narrow.firewall.consents.let_through("fridge", Decider(how="button"), seconds=None)
+    elif by == "lockdown":
+        await narrow.firewall.consents.lock_down(Decider(how="switch"), on=True)
+    else:
+        await eventually(lambda: narrow.firewall.let_through_until("fridge") is None)
+        await asyncio.sleep(0.05)
+    await no_later_byte(narrow, line)
+    caller.close()
+
+
+async def test_a_withdrawal_does_not_cut_what_is_let_through(narrow: House) -> None:
+    hold = asyncio.Event()
+
+    async def patient(line: Line) -> None:
+        await hold.wait()
+        await narrow.cloud.converse(line)
+
+    narrow.cloud.script = patient
+    await narrow.firewall.consents.let_through("fridge", Decider(how="button"), seconds=60)
+    caller, line = await start(narrow)
+    await narrow.withdraw_all()
+    hold.set()
+    assert (await caller.answer()).status == 200
+    caller.close()
+    assert line.requests[0].body == LARGE
+
+
+async def test_a_consent_made_coarse_cuts_its_own_messages_only(narrow: House) -> None:
+    hold = asyncio.Event()
+
+    async def patient(line: Line) -> None:
+        await hold.wait()
+        await narrow.cloud.converse(line)
+
+    await learn_another(narrow)
+    narrow.cloud.script = patient
+    caller, line = await start(narrow)
+    await narrow.give("$.body.other", level=Level.COARSE)
+    hold.set()
+    assert (await caller.answer()).status == 200
+    caller.close()
+    assert line.requests[0].body == LARGE

@@ -28,6 +28,7 @@ from engine.model import (
     Source,
     data_point_id,
 )
+from engine.sentences import SENTENCES
 from helpers import CLOUD, FRIDGE, HOST
 
 TEMPLATE = f"POST {HOST}/v1"
@@ -67,7 +68,13 @@ def policy(
     recipients: tuple[Recipient, ...] = (CLOUD,),
     appliance: Appliance = FRIDGE,
 ) -> rules.Policy:
-    return rules.build(7, (appliance,), recipients, list(consents))
+    """A snapshot of consents given under notices that named what their recipient needs."""
+    needs = {one.id: one.functional for one in recipients}
+    named = [
+        (replace(one, functional=needs.get(one.recipient_id, frozenset())), its)
+        for one, its in consents
+    ]
+    return rules.build(7, (appliance,), recipients, named)
 
 
 def ask(
@@ -205,7 +212,7 @@ def test_no_state_but_given_counts(state: ConsentState) -> None:
 
 def test_consent_of_what_is_no_longer_known() -> None:
     for stranger in (consent(to="gone"), consent(appliance_id="gone")):
-        assert policy([(stranger, point(DOOR))]).consented == frozenset()
+        assert not policy([(stranger, point(DOOR))]).consented
 
 
 def test_all_consented() -> None:
@@ -327,6 +334,62 @@ def test_functional_identifier_goes_with_what_is_consented() -> None:
     )
 
 
+def test_functional_identifier_that_the_notice_did_not_name_stays() -> None:
+    snapshot = rules.build(7, (FRIDGE,), (NEEDY,), [(consent(), point(DOOR))])
+    assert decided(ask(snapshot, {DOOR: TEXT, SERIAL: TEXT})) == (
+        Outcome.REDACT,
+        Reason.SOME_WITHHELD,
+    )
+    # One consent under the new notice speaks for the appliance.
+    renewed = consent(functional=NEEDY.functional)
+    snapshot = rules.build(
+        7, (FRIDGE,), (NEEDY,), [(consent(), point(DOOR)), (renewed, point(TEMPERATURE))]
+    )
+    assert decided(ask(snapshot, {DOOR: TEXT, SERIAL: TEXT})) == (
+        Outcome.PERMIT,
+        Reason.ALL_CONSENTED,
+    )
+
+
+def test_consent_is_over_at_its_end() -> None:
+    timed = policy([(consent(until=100.0), point(DOOR))])
+    question = ask(timed, {DOOR: TEXT})
+    before = rules.decide(replace(question, now=99.9))
+    assert (before.outcome, before.until) == (Outcome.PERMIT, 100.0)
+    assert decided(replace(question, now=100.0)) == (Outcome.DENY, Reason.NOTHING_CONSENTED)
+
+
+def test_of_two_consents_the_one_that_is_over_stays() -> None:
+    timed = policy(
+        [(consent(until=100.0), point(DOOR)), (consent(until=200.0), point(TEMPERATURE))]
+    )
+    question = ask(timed, {DOOR: TEXT, TEMPERATURE: TEXT})
+    assert rules.decide(replace(question, now=50.0)).until == 100.0
+    later = rules.decide(replace(question, now=150.0))
+    assert (later.outcome, later.until) == (Outcome.REDACT, 200.0)
+    assert later.obligations[DOOR] == DROP
+
+
+def test_functional_identifier_stays_when_the_consent_it_came_with_is_over() -> None:
+    timed = consent(until=100.0, functional=NEEDY.functional)
+    snapshot = rules.build(
+        7, (FRIDGE,), (NEEDY,), [(consent(), point(DOOR)), (timed, point(TEMPERATURE))]
+    )
+    question = ask(snapshot, {DOOR: TEXT, SERIAL: TEXT})
+    assert decided(replace(question, now=99.0))[0] is Outcome.PERMIT
+    assert decided(replace(question, now=100.0))[0] is Outcome.REDACT
+
+
+def test_suspended_consents_are_none_and_say_why() -> None:
+    suspended = consent(is_suspended=True)
+    assert decided(ask(policy([(suspended, point(DOOR))]), {DOOR: TEXT})) == (
+        Outcome.DENY,
+        Reason.CONSENTS_SUSPENDED,
+    )
+    beside = policy([(suspended, point(DOOR)), (consent(), point(TEMPERATURE))])
+    assert decided(ask(beside, {DOOR: TEXT})) == (Outcome.DENY, Reason.NOTHING_RELEASED)
+
+
 def test_functional_identifier_never_goes_alone() -> None:
     given = policy([(consent(), point(DOOR))], recipients=(NEEDY,))
     assert decided(ask(given, {SERIAL: TEXT})) == (Outcome.DENY, Reason.NOTHING_RELEASED)
@@ -446,8 +509,8 @@ def test_neutral_only_where_all_need_it_and_it_is_known() -> None:
 
 
 def test_every_reason_has_a_sentence() -> None:
-    assert set(rules.SENTENCES) == set(Reason)
-    assert all(sentence.endswith(".") for sentence in rules.SENTENCES.values())
+    assert set(SENTENCES) == set(Reason)
+    assert all(sentence.endswith(".") for sentence in SENTENCES.values())
 
 
 def test_no_rule_left_is_a_denial(monkeypatch: pytest.MonkeyPatch) -> None:

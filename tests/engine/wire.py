@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 import fcntl
+from math import inf
 from pathlib import Path
 import socket
 import struct
@@ -18,13 +19,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from engine import Firewall, firewall as composition
+from engine import Firewall, policy as rules
 from engine.events import Decided, Event
 from engine.journal import Entry
 from engine.model import (
     Appliance,
     Category,
+    ConsentState,
     DataPoint,
+    Decider,
     Endpoint,
     Kind,
     Level,
@@ -32,7 +35,7 @@ from engine.model import (
     Reason,
     Recipient,
 )
-from engine.policy import Policy, Term
+from engine.policy import Along, Policy, Term
 
 PATIENCE = 10.0
 """Seconds after which something that must happen counts as not happening."""
@@ -421,6 +424,46 @@ class House:
         assert len(self.cloud.requests) == before, "nothing leaves before consent"
         await self.grant_all()
 
+    async def give(self, *paths: str, appliance: str = "fridge", **terms: Any) -> None:
+        """Give the data points at these paths, or all that were seen, at once."""
+        await self.firewall.decide(
+            [
+                (point.id, recipient)
+                for point in self.firewall.data_points(appliance)
+                if not paths or point.field.path in paths
+                for recipient in point.recipients
+            ],
+            ConsentState.GIVEN,
+            Decider(how="switch"),
+            **terms,
+        )
+
+    async def restart(
+        self,
+        *,
+        configure: bool = True,
+        meanwhile: Callable[[], None] = lambda: None,
+        **options: Any,
+    ) -> None:
+        """Stop, and start anew on the same files."""
+        await self.firewall.stop()
+        meanwhile()
+        self.firewall = Firewall(database=self.database, on_event=self.events.append, **options)
+        await self.firewall.start()
+        self.port = await self.firewall.open_gate("127.0.0.1", 0)
+        if configure:
+            self.configure()
+
+    def told[E: Event](self, kind: type[E]) -> list[E]:
+        """The events of a kind, oldest first."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def sends(self, raw: bytes | None = None) -> bool:
+        """Tell whether anything reaches the cloud of what the fridge sends now."""
+        before = len(self.cloud.received)
+        await self.ask(self.request() if raw is None else raw)
+        return len(self.cloud.received) > before
+
     async def newest(self) -> Entry:
         return (await self.firewall.newest_entries(1))[0]
 
@@ -477,19 +520,18 @@ class _Everywhere(dict[Any, Any]):
 
 def grant_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make policies under which every field there is, seen or not, is consented for everybody."""
-    build = composition.rules.build
+    build = rules.build
 
-    def generous(
-        version: int,
-        appliances: tuple[Appliance, ...],
-        recipients: tuple[Recipient, ...],
-        consents: list[Any],
-    ) -> Policy:
-        everybody = frozenset((one.id, other.id) for one in appliances for other in recipients)
-        strict = build(version, appliances, recipients, consents)
+    def generous(version: int, *stated: Any, **measures: Any) -> Policy:
+        strict = build(version, *stated, **measures)
+        everybody = {
+            (one.id, other): frozenset({Along(inf, frozenset())})
+            for one in strict.appliances
+            for other in strict.recipients
+        }
         return replace(strict, terms=_Everywhere(), consented=everybody)
 
-    monkeypatch.setattr(composition.rules, "build", generous)
+    monkeypatch.setattr(rules, "build", generous)
 
 
 class Resolver:

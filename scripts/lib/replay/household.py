@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 import concurrent.futures
 import difflib
-from functools import partial
 import logging
 from pathlib import Path
 import queue
@@ -23,10 +22,17 @@ sys.path.append(str(Path(__file__).resolve().parents[3] / "custom_components" / 
 from engine import Firewall
 from engine.errors import PathSyntaxError
 from engine.events import Decided, Event
-from engine.model import Appliance, DataPoint, Endpoint, Purpose, Recipient
+from engine.model import (
+    Appliance,
+    ConsentState,
+    DataPoint,
+    Decider,
+    Endpoint,
+    Purpose,
+    Recipient,
+)
 from engine.redaction import paths
 
-_GRANTS_AT_ONCE = 200
 _START = 30.0
 
 
@@ -219,14 +225,8 @@ class Household:
         assert firewall is not None
         pairs = [(point.id, recipient) for point in points for recipient in point.recipients]
 
-        async def give(some: list[tuple[str, str]]) -> None:
-            # Together, so that they share a commit.
-            await asyncio.gather(
-                *(firewall.grant(point, recipient, how="replay") for point, recipient in some)
-            )
-
-        for start in range(0, len(pairs), _GRANTS_AT_ONCE):
-            self._in_loop(partial(give, pairs[start : start + _GRANTS_AT_ONCE]))
+        if pairs:
+            self._in_loop(lambda: firewall.decide(pairs, ConsentState.GIVEN, Decider(how="replay")))
 
 
 def read_path(pattern: str) -> paths.FieldPath:

@@ -11,9 +11,10 @@ import textwrap
 
 import pytest
 
-from engine import Firewall, StorageError, firewall as composition, journal, ledger
+from engine import Firewall, StorageError, journal, ledger, memory
 from engine.events import Discovered
-from engine.model import ConsentState, Outcome, Reason
+from engine.files import journal_path
+from engine.model import Outcome, Reason
 import wire
 from wire import Caller, Cloud, House, Line, eventually, fridge, frost, reply
 
@@ -22,7 +23,8 @@ BODY = b'{"door":true,"temp":4.5}'
 
 def rows(database: Path) -> list[tuple[str, str, str]]:
     """What the journal says, read by somebody else: outcome, reason, released."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+    journal_file = f"file:{journal_path(database)}?mode=ro"
+    with closing(sqlite3.connect(journal_file, uri=True)) as connection:
         return connection.execute(
             "SELECT outcome, reason, released FROM journal ORDER BY id"
         ).fetchall()
@@ -51,16 +53,19 @@ async def test_a_journal_that_cannot_be_written(
     assert len(taught.cloud.requests) == 1, "mended, it goes on"
 
 
-async def test_a_database_that_became_read_only(taught: House) -> None:
-    await taught.firewall._database.run(lambda c: None)
-    connection_wide = taught.firewall._database
+@pytest.mark.parametrize("which", ["household", "_journal_file"])
+async def test_a_database_that_became_read_only(taught: House, which: str) -> None:
+    database = getattr(taught.firewall._files, which)
     with pytest.raises(StorageError):
         # Inside a transaction of its own, it outlasts the failure.
-        await connection_wide.run(lambda c: (c.execute("PRAGMA query_only = ON"), broken()))
-    await taught.ask(taught.request(BODY))
-    await taught.ask(taught.request(BODY, host="elsewhere.example"))
+        await database.run(lambda c: (c.execute("PRAGMA query_only = ON"), broken()))
+    await taught.ask(taught.request(b'{"door":true,"temp":4.5,"new":1}'))
+    await taught.ask(taught.request(b'{"door":true,"new":1}', host="elsewhere.example"))
     assert not taught.cloud.lines
-    assert {event.reason for event in taught.decided[-2:]} == {Reason.STORAGE_FAILED}
+    reasons = [event.reason for event in taught.decided[-2:]]
+    # The household's file is written only where there is something to learn.
+    unclaimed = Reason.UNCLAIMED_ENDPOINT if which == "household" else Reason.STORAGE_FAILED
+    assert reasons == [Reason.STORAGE_FAILED, unclaimed]
 
 
 async def test_a_full_disk(house: House) -> None:
@@ -71,9 +76,10 @@ async def test_a_full_disk(house: House) -> None:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
-    await house.firewall._database.run(fill)
+    for database in (house.firewall._files.household, house.firewall._files._journal_file):
+        await database.run(fill)
     caller = await house.dial()
-    for _ in range(300):
+    for _ in range(3000):
         await caller.send(house.request(BODY))
         assert (await caller.answer()).status == 200
         if house.decided[-1].reason is Reason.STORAGE_FAILED:
@@ -99,12 +105,12 @@ async def test_data_points_that_cannot_be_stored(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are stored, and announced, as soon as that is possible again."""
-    store = composition._store
-    monkeypatch.setattr(composition, "_store", broken)
+    store = memory._store
+    monkeypatch.setattr(memory, "_store", broken)
     await house.ask(house.request(b'{"serial":"AB12345678","door":true}'))
     assert house.decided[-1].reason is Reason.STORAGE_FAILED
     assert not any(isinstance(event, Discovered) for event in house.events)
-    monkeypatch.setattr(composition, "_store", store)
+    monkeypatch.setattr(memory, "_store", store)
     await house.ask(house.request(b'{"door":true}'))
     (discovered,) = [event for event in house.events if isinstance(event, Discovered)]
     assert {point.field.path for point in discovered.data_points} >= {
@@ -139,7 +145,8 @@ async def test_a_withdrawal_that_cannot_be_recorded_holds_all_the_same(
             await taught.firewall.withdraw(point.id, "frost", how="switch")
         consent = taught.firewall.consent(point.id, "frost")
         assert consent is not None
-        assert consent.state is ConsentState.WITHDRAWN
+        assert not taught.firewall.is_in_force(consent)
+        assert not taught.firewall.is_sharing(point.id, "frost")
     await taught.ask(taught.request(BODY))
     assert not taught.cloud.lines
 
@@ -149,7 +156,7 @@ async def test_a_correction_that_cannot_be_recorded_leaves_the_worse_claim(
 ) -> None:
     """The journal then tells of a disclosure that did not happen, never the other way round."""
     taught.configure(recipients=(frost("http://127.0.0.1:9/"),))
-    database = taught.firewall._database
+    database = taught.firewall._files._journal_file
     append = journal._append
 
     def append_and_break(*arguments: object) -> int:
@@ -201,13 +208,15 @@ async def test_a_corrupt_database(tmp_path: Path, content: bytes) -> None:
     assert database.read_bytes() == content, "it is left for who might mend it"
 
 
-@pytest.mark.parametrize("table", ["ledger", "data_points", "journal"])
+@pytest.mark.parametrize("table", ["ledger", "data_points", "totals"])
 async def test_a_row_that_cannot_be_understood(tmp_path: Path, table: str) -> None:
     async with wire.house(tmp_path) as house:
         await house.teach()
-    with closing(sqlite3.connect(house.database)) as connection:
-        column = {"ledger": "state", "data_points": "kinds", "journal": "outcome"}[table]
-        connection.execute(f"UPDATE {table} SET {column} = 'perhaps'")
+    path = journal_path(house.database) if table == "totals" else house.database
+    with closing(sqlite3.connect(path)) as connection:
+        column = {"ledger": "state", "data_points": "kinds", "totals": "outcome"}[table]
+        value = "99 + outcome" if table == "totals" else "'perhaps'"
+        connection.execute(f"UPDATE {table} SET {column} = {value}")
         connection.commit()
     firewall = Firewall(database=house.database, on_event=lambda _: None)
     with pytest.raises(StorageError):
