@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry, ConfigSubentryData
 from homeassistant.core import HomeAssistant, State
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.privacy_firewall.const import DOMAIN
@@ -77,6 +77,7 @@ def appliance(name: str, /, **changed: Any) -> ConfigSubentryData:
         "remainder": "redact",
         "answer": "calm",
         "promoted": [],
+        "owner": None,
     }
     return ConfigSubentryData(
         data=stored | changed, subentry_type="appliance", title=name, unique_id=None
@@ -104,7 +105,7 @@ def recipient(organisation: str, cloud: Cloud, /, **changed: Any) -> ConfigSuben
 
 
 def a_entry(
-    *subentries: ConfigSubentryData, port: int | None = None, **options: str
+    *subentries: ConfigSubentryData, port: int | None = None, **options: Any
 ) -> MockConfigEntry:
     """The integration's entry, not yet added."""
     return MockConfigEntry(
@@ -113,6 +114,15 @@ def a_entry(
         data={"host": "127.0.0.1", "port": port or free_port()},
         options={"who_may_grant": "everyone"} | options,
         subentries_data=subentries,
+    )
+
+
+def a_device(hass: HomeAssistant, name: str = "Kitchen fridge") -> dr.DeviceEntry:
+    """A device of another integration."""
+    vendor = MockConfigEntry(domain="vendor")
+    vendor.add_to_hass(hass)
+    return dr.async_get(hass).async_get_or_create(
+        config_entry_id=vendor.entry_id, identifiers={("vendor", name)}, name=name
     )
 
 
@@ -159,6 +169,12 @@ class Home:
         """The id of a data point, by its name."""
         points = self.household.firewall.data_points(self.subentry(by).subentry_id)
         return next(point.id for point in points if point.name == name)
+
+    def entities(self, by: str = FRIDGE) -> list[er.RegistryEntry]:
+        """All registered entities of an appliance."""
+        registered = er.async_entries_for_config_entry(er.async_get(self.hass), self.entry.entry_id)
+        subentry_id = self.subentry(by).subentry_id
+        return [one for one in registered if one.config_subentry_id == subentry_id]
 
     def entity(self, platform: str, *key: str, by: str = FRIDGE) -> str:
         """An entity id, by what follows the appliance in its unique id."""
@@ -234,7 +250,7 @@ class Home:
 
 @asynccontextmanager
 async def a_home(
-    hass: HomeAssistant, cloud: Cloud, *more: ConfigSubentryData, **options: str
+    hass: HomeAssistant, cloud: Cloud, *more: ConfigSubentryData, **options: Any
 ) -> AsyncIterator[Home]:
     """Set up the integration, and unload it in the end."""
     entry = a_entry(

@@ -12,7 +12,7 @@ from homeassistant.config_entries import SOURCE_USER, ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 import probatio
 import pytest
@@ -265,21 +265,58 @@ async def test_closed_gate_is_tried_before_it_reopens(
     assert result["reason"] == "reconfigure_successful"
 
 
+OPTIONS = {
+    "who_may_grant": "everyone",
+    "guardians": False,
+    "journal_days": 30,
+    "journal_megabytes": 100,
+    "keep_values": False,
+    "journal_in_backups": False,
+}
+
+
 async def test_options(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Who may grant changes; other options stay."""
-    hass.config_entries.async_update_entry(entry, options={**entry.options, "left_denied": ["a"]})
+    """What is asked for changes; other options stay."""
+    hass.config_entries.async_update_entry(entry, options={"left_denied": ["a"]})
     result = await hass.config_entries.options.async_init(entry.entry_id)
     assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "init")
     assert unspoken(result, "options") == []
-    with pytest.raises(InvalidData):
-        await hass.config_entries.options.async_configure(
-            result["flow_id"], {"who_may_grant": "nobody"}
-        )
-    result = await hass.config_entries.options.async_configure(
-        result["flow_id"], {"who_may_grant": "administrators"}
-    )
+    assert result["data_schema"]({}) == OPTIONS
+    changed = {
+        "who_may_grant": "administrators",
+        "guardians": True,
+        "journal_days": 7.0,
+        "journal_megabytes": 20.0,
+        "keep_values": True,
+        "journal_in_backups": True,
+    }
+    result = await hass.config_entries.options.async_configure(result["flow_id"], changed)
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert entry.options == {"who_may_grant": "administrators", "left_denied": ["a"]}
+    assert entry.options == changed | {"left_denied": ["a"]}
+    assert isinstance(entry.options["journal_days"], int)
+    result = await hass.config_entries.options.async_init(entry.entry_id)
+    assert suggested(result) == changed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"who_may_grant": "nobody"},
+        {"journal_days": 0},
+        {"journal_days": 3661},
+        {"journal_megabytes": 9},
+        {"journal_megabytes": "lots"},
+        {"another": True},
+    ],
+)
+async def test_options_out_of_bounds_are_refused(
+    hass: HomeAssistant, entry: MockConfigEntry, wrong: dict[str, Any]
+) -> None:
+    before = dict(entry.options)
+    result = await hass.config_entries.options.async_init(entry.entry_id)
+    with pytest.raises(InvalidData):
+        await hass.config_entries.options.async_configure(result["flow_id"], wrong)
+    assert entry.options == before
 
 
 # --- Appliances ---
@@ -377,6 +414,7 @@ async def test_appliance_known_by_address(form: Form) -> None:
         "remainder": "redact",
         "answer": "calm",
         "promoted": [],
+        "owner": None,
     }
 
 
@@ -582,6 +620,7 @@ async def test_appliance_changes(hass: HomeAssistant) -> None:
         "remainder": "deny",
         "answer": "refuse",
         "promoted": ["p"],
+        "owner": None,
         "later": 1,
     }
     result = await form.change(form.newest, **NEW, macs=["02:00:00:00:00:01"])
@@ -831,6 +870,60 @@ async def test_recipient_form_knows_what_a_repair_knew(
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
+# --- Whose data it tells ---
+
+
+def a_person(hass: HomeAssistant, name: str = "anna") -> er.RegistryEntry:
+    return er.async_get(hass).async_get_or_create("person", "person", name)
+
+
+async def test_appliance_of_a_person_is_stored_by_their_registry_id(
+    hass: HomeAssistant, form: Form
+) -> None:
+    """Which a new name does not change; the form shows them by that name."""
+    anna = a_person(hass)
+    result = await form.add(**NEW, addresses=["10.0.0.1"], owner=anna.entity_id)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert form.newest.data["owner"] == anna.id
+    er.async_get(hass).async_update_entity(anna.entity_id, new_entity_id="person.anne")
+    result = await form.change(form.newest)
+    assert suggested(result)["owner"] == "person.anne"
+    await form.fill(**NEW, addresses=["10.0.0.1"], owner="person.anne")
+    assert form.newest.data["owner"] == anna.id
+
+
+async def test_appliance_is_the_households_where_nobody_is_picked(
+    hass: HomeAssistant, form: Form
+) -> None:
+    anna = a_person(hass)
+    await form.add(**NEW, addresses=["10.0.0.1"], owner=anna.entity_id)
+    await form.change(form.newest, **NEW, addresses=["10.0.0.1"])
+    assert form.newest.data["owner"] is None
+
+
+async def test_appliance_of_a_person_who_is_gone_stays_theirs(
+    hass: HomeAssistant, form: Form
+) -> None:
+    """Or a form that cannot show them would make it everybody's."""
+    anna = a_person(hass)
+    await form.add(**NEW, addresses=["10.0.0.1"], owner=anna.entity_id)
+    er.async_get(hass).async_remove(anna.entity_id)
+    result = await form.change(form.newest)
+    assert suggested(result)["owner"] == anna.id
+    result = await form.fill(**NEW, addresses=["10.0.0.1"], owner=suggested(result)["owner"])
+    assert result["reason"] == "reconfigure_successful"
+    assert form.newest.data["owner"] == anna.id
+
+
+@pytest.mark.parametrize("picked", ["light.lamp", "person.nobody", "0" * 32])
+async def test_appliance_belongs_to_no_thing(hass: HomeAssistant, form: Form, picked: str) -> None:
+    er.async_get(hass).async_get_or_create("light", "other", "lamp", suggested_object_id="lamp")
+    result = await form.add(**NEW, addresses=["10.0.0.1"], owner=picked)
+    assert result["errors"] == {"owner": "no_such_person"}
+    result = await form.fill(**NEW, addresses=["10.0.0.1"])
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
 # --- As the frontend sees them ---
 
 
@@ -848,7 +941,7 @@ async def test_forms_over_rest(
         return await answer.json()
 
     shown = await post("options/flow", {"handler": entry.entry_id})
-    assert [field["name"] for field in shown["data_schema"]] == ["who_may_grant"]
+    assert [field["name"] for field in shown["data_schema"]] == list(OPTIONS)
     url = "subentries/flow"
     shown = await post(url, {"handler": [entry.entry_id, "recipient"]})
     assert [field["name"] for field in shown["data_schema"]] == [
@@ -869,6 +962,7 @@ async def test_forms_over_rest(
     assert [field["name"] for field in shown["data_schema"]] == [
         "name",
         "device_id",
+        "owner",
         "addresses",
         "macs",
         "use_token",

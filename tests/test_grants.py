@@ -115,9 +115,9 @@ async def test_several_in_one_text_are_refused(home: Home, switches) -> None:
 @pytest.fixture
 def never_on(home: Home, switches: list[str]) -> Iterator[None]:
     """Of what is asked for together, none is granted and taken back: it is never granted."""
-    with patch.object(home.household.firewall, "grant") as granted:
+    with patch.object(home.household.firewall, "decide") as decided:
         yield
-    granted.assert_not_called()
+    decided.assert_not_called()
 
 
 @pytest.mark.usefixtures("never_on")
@@ -335,16 +335,16 @@ async def test_an_intent_for_several_gives_none(home: Home, switches) -> None:
 async def test_one_asked_for_while_another_is_recorded_takes_both_back(
     home: Home, switches
 ) -> None:
-    grant = home.household.firewall.grant
+    decide = home.household.firewall.decide
     started, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(*args, **kwargs):
         started.set()
         await go_on.wait()
-        return await grant(*args, **kwargs)
+        return await decide(*args, **kwargs)
 
     context = Context()
-    with patch.object(home.household.firewall, "grant", slow):
+    with patch.object(home.household.firewall, "decide", slow):
         first = home.hass.async_create_task(home.turn("turn_on", switches[0], context=context))
         await started.wait()
         await refused("grant_of_many", home.turn("turn_on", switches[1], context=context))

@@ -1,150 +1,29 @@
-"""Stored data as the engine's values, and addresses as MACs."""
+"""The household at run time: addresses as MACs, and what the entry's options bring about."""
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+import time
+from unittest.mock import patch
 
-from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    async_capture_events,
+    async_fire_time_changed,
+)
 
 from custom_components.privacy_firewall import household
-from custom_components.privacy_firewall.engine.model import (
-    Answer,
-    Appliance,
-    Endpoint,
-    Purpose,
-    Recipient,
-    Remainder,
-)
-from custom_components.privacy_firewall.household import MacTable
-from custom_components.privacy_firewall.stored import appliances, recipients
-from tests.common import FRIDGE, FROSTLINE, SECRET, Cloud, a_entry, appliance, recipient
+from custom_components.privacy_firewall.engine import StorageError
+from custom_components.privacy_firewall.engine.journal import Entry, Journal
+from custom_components.privacy_firewall.engine.model import Outcome, Reason
+from custom_components.privacy_firewall.household import ASK_AGAIN, MacTable
+from tests.common import FRIDGE, FROSTLINE, SECRET, Home
 
-
-def stored(*subentries: ConfigSubentryData) -> MockConfigEntry:
-    """An entry that is only read."""
-    return a_entry(*subentries, port=8099)
-
-
-def test_an_appliance_is_read() -> None:
-    entry = stored(
-        appliance(
-            FRIDGE,
-            addresses=["192.168.1.5", "FE80:0::1"],
-            macs=["AA:bb:cc:00:11:22"],
-            token=SECRET,
-            base_url="https://cloud.example/v1",
-            remainder="deny",
-            answer="refuse",
-            promoted=["0123456789abcdef"],
-        )
-    )
-    assert appliances(entry) == [
-        Appliance(
-            id=next(iter(entry.subentries)),
-            name=FRIDGE,
-            addresses=frozenset({"192.168.1.5", "fe80::1"}),
-            macs=frozenset({"aa:bb:cc:00:11:22"}),
-            token=SECRET,
-            base_url="https://cloud.example/v1",
-            remainder=Remainder.DENY,
-            answer=Answer.REFUSE,
-            promoted=frozenset({"0123456789abcdef"}),
-        )
-    ]
-    assert recipients(entry) == []
-
-
-def test_a_recipient_is_read() -> None:
-    cloud = Cloud()
-    entry = stored(
-        recipient(
-            FROSTLINE,
-            cloud,
-            endpoints=["POST https://cloud.example/v1"],
-            functional=["$.body.serial"],
-            neutral=["$.body.mode"],
-            allow_private=False,
-        )
-    )
-    assert recipients(entry) == [
-        Recipient(
-            id=next(iter(entry.subentries)),
-            organisation=FROSTLINE,
-            purpose=Purpose.SERVICE,
-            endpoints=(Endpoint(host="cloud.example", prefix="/v1", method="POST"),),
-            benefit="Tells you when the door is open.",
-            if_refused="Nothing stops working.",
-            functional=frozenset({"$.body.serial"}),
-            neutral=frozenset({"$.body.mode"}),
-        )
-    ]
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"name": ""},
-        {"name": None},
-        {"addresses": "192.168.1.5"},
-        {"addresses": [SECRET]},
-        {"addresses": [5]},
-        {"macs": None},
-        {"token": 5},
-        {"token": [SECRET]},
-        {"base_url": {}},
-        {"remainder": "permit"},
-        {"answer": SECRET},
-        {"promoted": SECRET},
-    ],
-)
-def test_a_broken_appliance_is_left_out(
-    caplog: pytest.LogCaptureFixture, broken: dict[str, Any]
-) -> None:
-    entry = stored(appliance(FRIDGE, **broken), appliance("Oven"))
-    assert [one.name for one in appliances(entry)] == ["Oven"]
-    assert next(iter(entry.subentries)) in caplog.text
-    assert SECRET not in caplog.text
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"organisation": None},
-        {"purpose": "everything"},
-        {"endpoints": f"https://{SECRET}"},
-        {"endpoints": [f"ftp://{SECRET}"]},
-        {"endpoints": [f"https://user:{SECRET}@cloud.example/"]},
-        {"functional": [5]},
-        {"neutral": SECRET},
-        {"allow_private": "no"},
-        {"benefit": 5},
-    ],
-)
-def test_a_broken_recipient_is_left_out(
-    caplog: pytest.LogCaptureFixture, broken: dict[str, Any]
-) -> None:
-    entry = stored(recipient(FROSTLINE, Cloud(), **broken), recipient("Other", Cloud()))
-    assert [one.organisation for one in recipients(entry)] == ["Other"]
-    assert next(iter(entry.subentries)) in caplog.text
-    assert SECRET not in caplog.text
-
-
-def test_a_broken_recipient_does_not_leave_its_endpoints_to_others() -> None:
-    """Both had to be consented; one that cannot be read, after a downgrade, cannot be."""
-    shared = ["POST https://one.example/v1", "POST https://two.example/v1"]
-    entry = stored(
-        recipient(FROSTLINE, Cloud(), purpose="of a later version", endpoints=[*shared[:1], 5]),
-        recipient("Other", Cloud(), endpoints=shared),
-    )
-    assert [[str(each) for each in one.endpoints] for one in recipients(entry)] == [shared[1:]]
-
-
-def test_an_empty_token_is_none() -> None:
-    """Or whoever calls without one would be this appliance."""
-    assert appliances(stored(appliance(FRIDGE, token="")))[0].token is None
-
+DAY = 24 * 3600.0
 
 # --- Addresses and MACs ---
 
@@ -195,3 +74,139 @@ async def test_the_table_is_not_made_anew_for_every_request(
     table("192.168.1.5")
     seen.append(at("192.168.1.5", "aabbcc000001"))
     assert table("192.168.1.5") is None
+
+
+# --- What the journal keeps ---
+
+
+def options(home: Home, **changed: object) -> None:
+    home.hass.config_entries.async_update_entry(
+        home.entry, options={**home.entry.options, **changed}
+    )
+
+
+async def kept(home: Home) -> list[tuple[str, str]]:
+    """The values that stand in the journal."""
+    await home.hass.async_block_till_done()
+    return [one for entry in await home.household.firewall.newest_entries() for one in entry.values]
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what the engine does by itself."""
+    async with asyncio.timeout(5):
+        while not await holds():  # noqa: ASYNC110 - what is waited for does not tell
+            await asyncio.sleep(0.02)
+
+
+async def test_values_that_left_are_kept_only_where_the_household_says_so(home: Home) -> None:
+    await home.report({"program": SECRET, "temperature": 4.5})
+    await home.turn("turn_on", home.switch("Program"))
+    await home.report({"program": SECRET, "temperature": 4.5})
+    assert await kept(home) == []
+
+    options(home, keep_values=True)
+    await home.hass.async_block_till_done()
+    await home.report({"program": SECRET, "temperature": 4.5})
+    # Never what was held back.
+    assert await kept(home) == [(home.point("Program"), SECRET)]
+
+
+async def test_values_kept_are_deleted_when_the_household_wants_them_no_more(home: Home) -> None:
+    options(home, keep_values=True)
+    await home.hass.async_block_till_done()
+    await home.report({"program": SECRET})
+    await home.turn("turn_on", home.switch("Program"))
+    await home.report({"program": SECRET})
+    assert await kept(home)
+    folder = Path(home.hass.config.config_dir)
+
+    def stands() -> bool:
+        return any(SECRET.encode() in one.read_bytes() for one in folder.glob("*_journal*"))
+
+    assert stands()
+    options(home, keep_values=False)
+
+    async def is_gone() -> bool:
+        return not await kept(home) and not stands()
+
+    await until(is_gone)
+    # The entries themselves stay.
+    assert len(await home.household.firewall.newest_entries()) == 2
+
+
+def old_entry(home: Home, days: float) -> Entry:
+    return Entry(
+        at=time.time() - days * DAY,
+        gate="http",
+        appliance_id=home.subentry(FRIDGE).subentry_id,
+        recipient_ids=(),
+        template="POST old.example/",
+        outcome=Outcome.DENY,
+        reason=Reason.UNCLAIMED_ENDPOINT,
+    )
+
+
+async def ages(home: Home) -> list[int]:
+    entries = await home.household.firewall.newest_entries()
+    return [round((time.time() - one.at) / DAY) for one in entries]
+
+
+async def test_the_journal_reaches_back_as_far_as_is_stated(home: Home) -> None:
+    for days in (3, 8):
+        await home.household.firewall.journal.append(old_entry(home, days))
+    options(home, journal_days=7)
+
+    async def is_cut() -> bool:
+        return await ages(home) == [3]
+
+    await until(is_cut)
+
+
+async def test_a_restart_does_not_cut_what_is_to_reach_back_further(home: Home) -> None:
+    options(home, journal_days=90)
+    await home.hass.async_block_till_done()
+    await home.household.firewall.journal.append(old_entry(home, 60))
+    with patch.object(Journal, "purge", autospec=True, side_effect=Journal.purge) as purged:
+        await home.reload()
+        await until(lambda: asyncio.sleep(0, purged.called))
+        assert [call.kwargs["max_age"] for call in purged.call_args_list] == [90 * DAY]
+    assert await ages(home) == [60]
+
+
+async def test_the_journal_takes_as_much_space_as_is_stated(home: Home) -> None:
+    with patch.object(Journal, "purge", autospec=True, side_effect=Journal.purge) as purged:
+        options(home, journal_megabytes=20)
+        await home.hass.async_block_till_done()
+        await until(lambda: asyncio.sleep(0, purged.called))
+    assert purged.call_args.kwargs == {"max_age": 30 * DAY, "max_bytes": 20_000_000}
+
+
+# --- Asking ---
+
+
+async def test_what_is_open_is_asked_once_a_day(home: Home) -> None:
+    """And silence changes nothing."""
+    asked = async_capture_events(home.hass, "privacy_firewall_request")
+    await home.report()
+    assert not asked
+    later = dt_util.utcnow() + ASK_AGAIN + timedelta(seconds=1)
+    async_fire_time_changed(home.hass, later)
+    await until(lambda: asyncio.sleep(0, bool(asked)))
+    assert [one.data["recipient"] for one in asked] == [FROSTLINE]
+    assert "Temperature" in asked[0].data["data_points"]
+    async_fire_time_changed(home.hass, later + ASK_AGAIN)
+    await home.hass.async_block_till_done()
+    assert len(asked) == 1
+    assert not home.is_on(home.switch("Temperature"))
+    await home.report()
+    assert home.cloud.received == []
+
+
+async def test_a_question_that_cannot_be_recorded_waits(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    await home.report()
+    with patch.object(home.household.firewall.consents, "ask", side_effect=StorageError("full")):
+        async_fire_time_changed(home.hass, dt_util.utcnow() + ASK_AGAIN + timedelta(seconds=1))
+        await home.hass.async_block_till_done()
+    assert "asked again later" in caplog.text

@@ -17,7 +17,6 @@ from homeassistant.helpers import (
     issue_registry as ir,
 )
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.privacy_firewall.const import DOMAIN
 from custom_components.privacy_firewall.engine import Firewall, StorageError
@@ -30,11 +29,15 @@ from tests.common import (
     SECRET,
     Cloud,
     Home,
+    a_device,
     a_entry,
     appliance,
     free_port,
     recipient,
 )
+
+STORAGE = ["privacy_firewall_storage"] * 2
+"""A thread for the household's file and one for the journal's."""
 
 
 def threads() -> list[str]:
@@ -60,7 +63,7 @@ def can_listen(port: int) -> bool:
 
 def files(home: Home) -> list[Path]:
     """What the integration keeps in the configuration folder."""
-    return list(Path(home.hass.config.config_dir).glob("privacy_firewall.db*"))
+    return list(Path(home.hass.config.config_dir).glob("privacy_firewall*"))
 
 
 def everything_is_closed(home: Home) -> bool:
@@ -74,7 +77,7 @@ async def test_unloading_leaves_nothing(home: Home, caplog: pytest.LogCaptureFix
     await home.report()
     await home.turn("turn_on", home.switch("Temperature"))
     await home.report()
-    assert threads() == ["privacy_firewall_storage"]
+    assert threads() == STORAGE
     assert not can_listen(home.entry.data["port"])
     # The appliances' connections stay open: it is the gate that must end them.
     assert await home.hass.config_entries.async_unload(home.entry.entry_id)
@@ -107,7 +110,7 @@ async def test_a_transmission_under_way_ends_with_it(home: Home) -> None:
 async def test_reloading_opens_it_again(home: Home) -> None:
     for _ in range(3):
         await home.reload()
-        assert threads() == ["privacy_firewall_storage"]
+        assert threads() == STORAGE
         assert await home.report() == 200
 
 
@@ -127,8 +130,20 @@ async def test_unloading_takes_back_the_stop_job(home: Home) -> None:
 
 
 async def test_removing_deletes_what_was_recorded(home: Home) -> None:
+    """Both files with their companions, the anchor, and what a repair or a backup left."""
     await home.report()
-    assert files(home)
+    await home.turn("turn_on", home.switch("Temperature"))
+    database = database_path(home.hass)
+    for left in ("db.damaged", "db.damaged-wal", "_journal.log.db.damaged", "_journal.copy.db"):
+        name = f"privacy_firewall{left}" if left[0] == "_" else f"privacy_firewall.{left}"
+        database.with_name(name).write_text("left")
+    assert {one.name for one in files(home)} >= {
+        "privacy_firewall.db",
+        "privacy_firewall.db-wal",
+        "privacy_firewall.anchor",
+        "privacy_firewall_journal.log.db",
+        "privacy_firewall_journal.log.db-wal",
+    }
     await home.hass.config_entries.async_remove(home.entry.entry_id)
     await home.hass.async_block_till_done()
     assert files(home) == []
@@ -293,23 +308,18 @@ async def test_changes_while_the_gate_moves_end_with_the_newest(home: Home) -> N
 
 
 async def test_entities_sit_on_the_linked_device(
-    hass: HomeAssistant, cloud: Cloud, device_registry: dr.DeviceRegistry,
-    entity_registry: er.EntityRegistry,
-) -> None:  # fmt: skip
-    vendor = MockConfigEntry(domain="vendor")
-    vendor.add_to_hass(hass)
-    device = device_registry.async_get_or_create(
-        config_entry_id=vendor.entry_id, identifiers={("vendor", "1")}, name="Kitchen fridge"
-    )
+    hass: HomeAssistant, cloud: Cloud, device_registry: dr.DeviceRegistry
+) -> None:
+    device = a_device(hass)
     entry = a_entry(appliance(FRIDGE, device_id=device.id), recipient(FROSTLINE, cloud))
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     home = Home(hass, cloud, entry)
     await home.report()
-    ours = er.async_entries_for_config_entry(entity_registry, entry.entry_id)
-    assert {one.device_id for one in ours} == {device.id}
-    assert not dr.async_entries_for_config_entry(device_registry, entry.entry_id)
+    assert {one.device_id for one in home.entities()} == {device.id}
+    hub = home.household.links.hub()
+    assert dr.async_entries_for_config_entry(device_registry, entry.entry_id) == [hub]
     state = hass.states.get(home.switch("Temperature"))
     assert state is not None
     assert state.name == "Kitchen fridge Temperature to Frostline for service"
@@ -318,11 +328,10 @@ async def test_entities_sit_on_the_linked_device(
     # Removed: they go on, with the consents, on a device of our own.
     device_registry.async_remove_device(device.id)
     await hass.async_block_till_done()
-    ours = er.async_entries_for_config_entry(entity_registry, entry.entry_id)
-    own = device_registry.async_get(ours[0].device_id or "")
+    own = device_registry.async_get(home.entities()[0].device_id or "")
     assert own is not None
     assert own.identifiers == {(DOMAIN, home.subentry(FRIDGE).subentry_id)}
-    assert {one.device_id for one in ours} == {own.id}
+    assert {one.device_id for one in home.entities()} == {own.id}
     assert home.is_on(home.switch("Temperature"))
     await home.hang_up()
     await hass.config_entries.async_unload(entry.entry_id)
@@ -334,20 +343,11 @@ async def test_linking_an_appliance_moves_its_entities(
     await home.report()
     switch = home.switch("Temperature")
     await home.turn("turn_on", switch)
-    vendor = MockConfigEntry(domain="vendor")
-    vendor.add_to_hass(home.hass)
-    device = device_registry.async_get_or_create(
-        config_entry_id=vendor.entry_id, identifiers={("vendor", "1")}, name="Kitchen fridge"
-    )
+    device = a_device(home.hass)
     own = home.household.device(home.subentry(FRIDGE).subentry_id)
     assert own is not None
     await home.change(FRIDGE, device_id=device.id)
-    ours = [
-        one
-        for one in er.async_entries_for_config_entry(entity_registry, home.entry.entry_id)
-        if one.config_subentry_id == home.subentry(FRIDGE).subentry_id
-    ]
-    assert {one.device_id for one in ours} == {device.id}
+    assert {one.device_id for one in home.entities()} == {device.id}
     assert device_registry.async_get(own.id) is None
     assert home.is_on(switch)
 
@@ -441,5 +441,5 @@ async def test_what_was_seen_of_an_appliance_goes_with_it(home: Home) -> None:
                 f"SELECT COUNT(*) FROM {table} WHERE appliance_id = ?", (removed,)
             )
             assert rows.fetchone() == (0,)
-        kept = connection.execute("SELECT COUNT(*) FROM journal WHERE appliance_id = ?", (removed,))
-        assert kept.fetchone() == (1,)
+    # What it sent stays on record.
+    assert [one.appliance_id for one in await firewall.newest_entries()] == [removed]

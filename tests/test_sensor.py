@@ -4,6 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.homeassistant.exposed_entities import (
+    KNOWN_ASSISTANTS,
+    async_should_expose,
+)
 from homeassistant.components.sensor import ATTR_STATE_CLASS, SensorDeviceClass, SensorStateClass
 from homeassistant.const import (
     ATTR_DEVICE_CLASS,
@@ -21,10 +25,11 @@ from pytest_homeassistant_custom_component.common import (
     mock_restore_cache_with_extra_data,
 )
 
-from custom_components.privacy_firewall.engine.firewall import SEEN_FOR
-from custom_components.privacy_firewall.entity import STATUS_SECONDS, WRITE_SECONDS
-from custom_components.privacy_firewall.sensor import MAX_NAMES
-from tests.common import ADLENS, BRUSH, FRIDGE, SECRET, Home, free_port
+from custom_components.privacy_firewall.engine import SEEN_FOR
+from custom_components.privacy_firewall.entity import MAX_NAMES, STATUS_SECONDS, WRITE_SECONDS
+from custom_components.privacy_firewall.sensor import HUB_SENSORS
+from tests.common import ADLENS, BRUSH, FRIDGE, FROSTLINE, SECRET, Home, free_port
+from tests.facts import call, decide, hub, state, wait, written
 
 
 async def pass_time(home: Home, seconds: float) -> None:
@@ -285,9 +290,192 @@ async def test_protection_is_not_claimed_of_what_was_long_not_seen(
     await pass_time(home, STATUS_SECONDS)
     assert home.sensor("protection").state == "protected"
     seen = home.sensor("protection").attributes["last_seen"]
-    for passed, state in ((SEEN_FOR - 3600, "protected"), (7200, "not_seen")):
+    for passed, shown in ((SEEN_FOR - 3600, "protected"), (7200, "not_seen")):
         freezer.tick(passed)
         async_fire_time_changed(home.hass)
         await home.hass.async_block_till_done()
-        assert home.sensor("protection").state == state
+        assert home.sensor("protection").state == shown
     assert home.sensor("protection").attributes["last_seen"] == seen
+
+
+# --- The home as a whole ---
+
+
+@pytest.fixture
+def noon(freezer: FrozenDateTimeFactory) -> FrozenDateTimeFactory:
+    """A day whose midnight is far, in the time zone of the tests (US/Pacific)."""
+    freezer.move_to("2030-01-15T20:00:00+00:00")
+    return freezer
+
+
+def today(home: Home) -> list[str]:
+    """Permitted, redacted and denied transmissions, and data points shared, today."""
+    keys = ("permitted_today", "redacted_today", "denied_today", "shared_today")
+    return [state(home, hub(home, "sensor", key)).state for key in keys]
+
+
+async def test_today_is_counted(noon: FrozenDateTimeFactory, home: Home) -> None:
+    assert today(home) == ["0", "0", "0", "0"]
+    await home.report()
+    await home.report(by=BRUSH)
+    await decide(home, "Temperature")
+    await home.report()
+    await home.report()
+    await call(home, "button.press", home.entity("button", "let_through_15", by=BRUSH))
+    await home.report(by=BRUSH)
+    await wait(home, noon, STATUS_SECONDS)
+    brush = home.household.firewall.data_points(home.subentry(BRUSH).subentry_id)
+    assert today(home) == ["1", "2", "2", str(1 + len(brush))]
+    shown = state(home, hub(home, "sensor", "redacted_today"))
+    assert shown.attributes[ATTR_STATE_CLASS] == SensorStateClass.TOTAL
+    assert shown.attributes["last_reset"] == "2030-01-15T00:00:00-08:00"
+    assert shown.attributes[ATTR_UNIT_OF_MEASUREMENT] == "transmissions"
+    entry = er.async_get(home.hass).async_get(shown.entity_id)
+    assert entry is not None
+    assert entry.entity_category is EntityCategory.DIAGNOSTIC
+    assert entry.config_subentry_id is None
+
+
+async def test_today_goes_on_after_a_reload(noon: FrozenDateTimeFactory, home: Home) -> None:
+    """Read from the journal, and nothing of it twice."""
+    await home.report()
+    await decide(home, "Temperature")
+    await home.report()
+    await home.reload()
+    assert today(home) == ["0", "1", "1", "1"]
+    await home.report()
+    await wait(home, noon, STATUS_SECONDS)
+    assert today(home) == ["0", "2", "1", "1"]
+    await home.reload()
+    assert today(home) == ["0", "2", "1", "1"]
+
+
+async def test_a_new_day_starts_at_nothing(noon: FrozenDateTimeFactory, home: Home) -> None:
+    await home.report()
+    await decide(home, "Temperature")
+    await home.report()
+    await wait(home, noon, 12 * 3600 - 60)
+    assert today(home) == ["0", "1", "1", "1"]
+    await wait(home, noon, 61)
+    assert today(home) == ["0", "0", "0", "0"]
+    for key in ("permitted_today", "shared_today"):
+        shown = state(home, hub(home, "sensor", key))
+        assert shown.attributes["last_reset"] == "2030-01-16T00:00:00-08:00"
+    await home.reload()
+    assert today(home) == ["0", "0", "0", "0"]
+    await home.report()
+    await wait(home, noon, STATUS_SECONDS)
+    assert today(home) == ["0", "1", "0", "1"]
+    await wait(home, noon, 24 * 3600)
+    assert today(home) == ["0", "0", "0", "0"], "and so does the one after"
+
+
+async def test_the_self_test_is_not_counted(home: Home) -> None:
+    shown = hub(home, "sensor", "last_self_test")
+    assert state(home, shown).state == STATE_UNKNOWN
+    await call(home, "button.press", hub(home, "button", "run_self_test"))
+    tested = dt_util.parse_datetime(state(home, shown).state)
+    assert tested is not None
+    assert abs(dt_util.utcnow() - tested) < timedelta(seconds=10)
+    assert state(home, shown).attributes[ATTR_DEVICE_CLASS] == SensorDeviceClass.TIMESTAMP
+    await pass_time(home, STATUS_SECONDS)
+    assert today(home) == ["0", "0", "0", "0"]
+    await home.reload()
+    assert today(home) == ["0", "0", "0", "0"]
+
+
+async def test_counts_of_today_are_written_once_in_a_while(
+    noon: FrozenDateTimeFactory, home: Home
+) -> None:
+    await home.report()
+    await wait(home, noon, STATUS_SECONDS)
+    ids, stop = written(home)
+    for _ in range(10):
+        await home.report()
+    counter = hub(home, "sensor", "denied_today")
+    assert ids.count(counter) == 1
+    await wait(home, noon, STATUS_SECONDS)
+    stop()
+    assert ids.count(counter) == 2
+    assert state(home, counter).state == "11"
+
+
+async def test_what_is_open_waits(home: Home) -> None:
+    waiting = hub(home, "sensor", "consents_waiting")
+    assert state(home, waiting).state == "0"
+    await home.report()
+    assert state(home, waiting).state == "4"
+    await decide(home, "Temperature")
+    assert state(home, waiting).state == "3"
+    await decide(home, "Humidity", "refused")
+    await decide(home, "Program", "withdrawn")
+    assert state(home, waiting).state == "1"
+    await home.change(FROSTLINE, benefit="Something else.")
+    assert state(home, waiting).state == "2", "what was given under another notice is asked again"
+    await decide(home, "Temperature")
+    assert state(home, waiting).state == "1"
+    await home.report(to=ADLENS)
+    assert state(home, waiting).state == "5"
+
+
+async def test_the_next_end_is_a_time(noon: FrozenDateTimeFactory, home: Home) -> None:
+    def ends() -> list[str]:
+        shown = [home.sensor("next_grant_ends", by=one) for one in (FRIDGE, BRUSH)]
+        shown.append(state(home, hub(home, "sensor", "next_grant_ends")))
+        assert {one.attributes[ATTR_DEVICE_CLASS] for one in shown} == {"timestamp"}
+        return [one.state.replace("+00:00", "").replace("2030-01-15T", "") for one in shown]
+
+    never = STATE_UNKNOWN
+    await home.report()
+    await home.report(by=BRUSH)
+    await decide(home, "Program")
+    assert ends() == [never, never, never], "without an end"
+    await decide(home, "Temperature", seconds=3600)
+    assert ends() == ["21:00:00", never, "21:00:00"]
+    await decide(home, "Humidity", seconds=900)
+    assert ends() == ["20:15:00", never, "20:15:00"]
+    ids, stop = written(home)
+    for _ in range(30):
+        await wait(home, noon, 1)
+    stop()
+    assert not [one for one in ids if "ends" in one], "the frontend counts down, not we"
+    await call(home, "button.press", home.entity("button", "let_through_15", by=BRUSH))
+    assert ends() == ["20:15:00", "20:15:30", "20:15:00"]
+    assert home.sensor("let_through_until", by=BRUSH).state == "2030-01-15T20:15:30+00:00"
+    assert home.sensor("let_through_until").state == never
+    await decide(home, "Humidity", "withdrawn")
+    assert ends() == ["21:00:00", "20:15:30", "20:15:30"]
+    await call(home, "button.press", home.entity("button", "stop_letting_through", by=BRUSH))
+    assert ends() == ["21:00:00", never, "21:00:00"]
+    await home.reload()
+    assert ends() == ["21:00:00", never, "21:00:00"]
+    await wait(home, noon, 3600)
+    await home.reload()
+    assert ends() == [never, never, never]
+
+
+async def test_a_suspended_grant_does_not_end(noon: FrozenDateTimeFactory, home: Home) -> None:
+    await home.report()
+    await decide(home, "Temperature", seconds=3600)
+    await home.household.firewall.consents.mark_backup(on=True)
+    await home.reload()
+    assert home.sensor("next_grant_ends").state == STATE_UNKNOWN
+
+
+async def test_nothing_of_a_removed_appliance_ends(noon: FrozenDateTimeFactory, home: Home) -> None:
+    await home.report()
+    await decide(home, "Temperature", seconds=3600)
+    await home.remove(FRIDGE)
+    assert state(home, hub(home, "sensor", "next_grant_ends")).state == STATE_UNKNOWN
+
+
+async def test_the_hub_has_entities_of_its_own(home: Home) -> None:
+    ours = er.async_entries_for_config_entry(er.async_get(home.hass), home.entry.entry_id)
+    of_the_hub = [one for one in ours if one.config_subentry_id is None]
+    assert len(of_the_hub) == len(HUB_SENSORS) + 4 + 1 + 1
+    assert {one.device_id for one in of_the_hub} == {home.household.links.hub().id}
+    for one in of_the_hub:
+        assert one.entity_category in {EntityCategory.CONFIG, EntityCategory.DIAGNOSTIC}
+        assert one.entity_id.partition(".")[2].startswith("privacy_firewall_")
+        for assistant in KNOWN_ASSISTANTS:
+            assert not async_should_expose(home.hass, assistant, one.entity_id)

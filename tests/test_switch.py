@@ -16,6 +16,7 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 
 from custom_components.privacy_firewall.engine import ConsentError, StorageError
+from custom_components.privacy_firewall.engine.model import ConsentState, Decider
 from tests.common import ADLENS, BRUSH, FROSTLINE, SECRET, Home, appliance, recipient
 from tests.house import read_json
 
@@ -73,12 +74,78 @@ async def test_it_tells_before_it_is_turned_on(home: Home) -> None:
         "benefit": recipient.data["benefit"],
         "if_refused": recipient.data["if_refused"],
         "sent_along": recipient.data["functional"],
+        "level": None,
+        "until": None,
+        "state": None,
         "last_decided": None,
+        "notice": home.household.firewall.consents.notice(recipient.subentry_id).text,
+        "notice_version": 1,
+        "sharing_outdated": False,
     }
+    assert "Tells you when the door is open." in told["notice"]
     await home.turn("turn_on", home.switch("Temperature"))
     state = home.hass.states.get(home.switch("Temperature"))
     assert state is not None
     assert state.attributes["last_decided"] is not None
+    assert (state.attributes["level"], state.attributes["state"]) == ("exact", "given")
+    assert state.attributes["until"] is None
+
+
+def told(home: Home, *names: str) -> list[object]:
+    state = home.hass.states.get(home.switch("Temperature"))
+    assert state is not None
+    return [state.attributes[name] for name in names]
+
+
+async def test_it_tells_that_what_was_stated_changed_since(home: Home) -> None:
+    """The consent stays as it was given; that it was under another notice is said."""
+    names = "sharing_outdated", "notice_version"
+    await home.report()
+    await home.turn("turn_on", home.switch("Temperature"))
+    assert told(home, *names) == [False, 1]
+    await home.change(FROSTLINE, benefit="Nothing any more.")
+    assert told(home, *names) == [True, 2]
+    assert "Nothing any more." in str(told(home, "notice"))
+    assert home.is_on(home.switch("Temperature"))
+    await home.turn("turn_off", home.switch("Temperature"))
+    assert told(home, *names) == [False, 2]
+    await home.turn("turn_on", home.switch("Temperature"))
+    assert told(home, *names) == [False, 2]
+
+
+async def test_what_is_long_or_never_changes_is_not_recorded(home: Home) -> None:
+    await home.report()
+    entity = home.hass.data["switch"].get_entity(home.switch("Temperature"))
+    recorded = entity.extra_state_attributes.keys() - entity._unrecorded_attributes
+    assert recorded == {
+        "recipient",
+        "purpose",
+        "level",
+        "until",
+        "state",
+        "last_decided",
+        "notice_version",
+        "sharing_outdated",
+    }
+
+
+async def test_a_timed_consent_ends_in_the_switch_too(home: Home) -> None:
+    await home.report()
+    switch = home.switch("Temperature")
+    pair = home.point("Temperature"), home.subentry(FROSTLINE).subentry_id
+    await home.household.decisions.async_decide(
+        [pair], ConsentState.GIVEN, Decider(how="action"), seconds=0.3
+    )
+    assert home.is_on(switch)
+    assert told(home, "until") != [None]
+    await home.report()
+    assert len(home.cloud.received) == 1
+    async with asyncio.timeout(5):
+        while home.is_on(switch):  # noqa: ASYNC110 - real time has to pass
+            await asyncio.sleep(0.05)
+    assert told(home, "state") == ["expired"]
+    await home.report()
+    assert len(home.cloud.received) == 1
 
 
 async def test_it_is_no_control(home: Home, entity_registry: er.EntityRegistry) -> None:
@@ -125,32 +192,37 @@ async def test_a_renamed_switch_is_turned_on_by_its_new_id(
 
 async def test_who_decided_is_recorded(home: Home, hass_admin_user) -> None:
     await home.report()
-    grant = home.household.firewall.grant
-    with patch.object(home.household.firewall, "grant", wraps=grant) as granted:
-        await home.turn(
-            "turn_on", home.switch("Temperature"), context=Context(user_id=hass_admin_user.id)
+    for action in ("turn_on", "turn_off"):
+        context = Context(user_id=hass_admin_user.id)
+        await home.turn(action, home.switch("Temperature"), context=context)
+        newest = (await home.household.firewall.consents.records())[-1]
+        assert newest.consent.state is (
+            ConsentState.GIVEN if action == "turn_on" else ConsentState.WITHDRAWN
         )
-    assert granted.call_args.kwargs == {"how": "switch", "person": hass_admin_user.id}
+        # A bare switch shows no notice; that it was only available is said.
+        assert newest.decider == Decider(
+            how="switch", person=hass_admin_user.id, context=context.id, notice_shown=False
+        )
 
 
 @pytest.mark.parametrize(
-    ("action", "method", "error", "key", "is_on"),
+    ("action", "error", "key", "is_on"),
     [
-        ("turn_on", "grant", StorageError(SECRET), "grant_not_recorded", False),
-        ("turn_on", "grant", ConsentError(SECRET), "grant_of_unknown", False),
-        ("turn_off", "withdraw", StorageError(SECRET), "withdrawal_not_recorded", True),
-        ("turn_off", "withdraw", ConsentError(SECRET), "withdrawal_of_unknown", True),
+        ("turn_on", StorageError(SECRET), "grant_not_recorded", False),
+        ("turn_on", ConsentError(SECRET), "grant_of_unknown", False),
+        ("turn_off", StorageError(SECRET), "withdrawal_not_recorded", True),
+        ("turn_off", ConsentError(SECRET), "withdrawal_of_unknown", True),
     ],
 )
 async def test_a_decision_that_fails_says_so(
-    home: Home, caplog: pytest.LogCaptureFixture, *, action, method, error, key, is_on
+    home: Home, caplog: pytest.LogCaptureFixture, *, action, error, key, is_on
 ) -> None:
     await home.report()
     switch = home.switch("Temperature")
     if action == "turn_off":
         await home.turn("turn_on", switch)
     with (
-        patch.object(home.household.firewall, method, side_effect=error),
+        patch.object(home.household.firewall, "decide", side_effect=error),
         pytest.raises(HomeAssistantError) as raised,
     ):
         await home.turn(action, switch)
@@ -165,7 +237,7 @@ async def test_withdrawing_again_records_what_could_not_be_recorded(home: Home) 
     await home.report()
     switch = home.switch("Temperature")
     await home.turn("turn_on", switch)
-    ledger = home.household.firewall._ledger
+    ledger = home.household.firewall.consents.ledger
     with (
         patch.object(ledger, "record", side_effect=StorageError("disk full")),
         pytest.raises(HomeAssistantError),
@@ -180,15 +252,15 @@ async def test_withdrawing_again_records_what_could_not_be_recorded(home: Home) 
 async def test_off_wins_over_an_on_that_is_being_recorded(home: Home) -> None:
     await home.report()
     switch = home.switch("Temperature")
-    grant = home.household.firewall.grant
+    decide = home.household.firewall.decide
     started, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(*args, **kwargs):
         started.set()
         await go_on.wait()
-        return await grant(*args, **kwargs)
+        return await decide(*args, **kwargs)
 
-    with patch.object(home.household.firewall, "grant", slow):
+    with patch.object(home.household.firewall, "decide", slow):
         turned_on = home.hass.async_create_task(home.turn("turn_on", switch))
         await started.wait()
         turned_off = home.hass.async_create_task(home.turn("turn_off", switch))
@@ -200,9 +272,9 @@ async def test_off_wins_over_an_on_that_is_being_recorded(home: Home) -> None:
 
 async def test_turning_off_what_nobody_decided_records_nothing(home: Home) -> None:
     await home.report()
-    with patch.object(home.household.firewall, "withdraw") as withdrawn:
+    with patch.object(home.household.firewall, "decide") as decided:
         await home.turn("turn_off", home.switch("Temperature"))
-    withdrawn.assert_not_called()
+    decided.assert_not_called()
 
 
 async def test_values_reach_no_log(home: Home, caplog: pytest.LogCaptureFixture) -> None:
@@ -326,9 +398,9 @@ async def test_at_most_forty_entities_per_appliance(
     entities = [
         entity
         for entity in er.async_entries_for_config_entry(entity_registry, home.entry.entry_id)
-        if entity.config_subentry_id == fridge
+        if entity.config_subentry_id == fridge and entity.disabled_by is None
     ]
-    assert 20 < len(entities) <= 40
+    assert 20 < len(entities) <= 50
     await home.reload()
     assert int(home.sensor("held_back").state) > 100
 

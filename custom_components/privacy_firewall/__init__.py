@@ -9,10 +9,22 @@ from contextlib import AsyncExitStack
 from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.core import HassJob, HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import ConfigType
 
 from .const import DOMAIN, PLATFORMS
-from .engine import StorageError
+from .engine import StorageError, all_paths
 from .household import Household, PrivacyFirewallConfigEntry, database_path
+from .issues import async_drop_all
+from .services import async_setup_services
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the actions, once for all."""
+    async_setup_services(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: PrivacyFirewallConfigEntry) -> bool:
@@ -21,10 +33,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: PrivacyFirewallConfigEnt
     try:
         await household.async_start()
     except StorageError as err:
+        await household.issues.async_not_started(err)
         raise ConfigEntryNotReady(
             translation_domain=DOMAIN, translation_key="storage_failed"
         ) from err
     except OSError as err:
+        await household.issues.async_not_started(err)
         raise ConfigEntryNotReady(
             translation_domain=DOMAIN,
             translation_key="gate_not_opened",
@@ -65,11 +79,10 @@ async def async_unload_entry(hass: HomeAssistant, entry: PrivacyFirewallConfigEn
 
 async def async_remove_entry(hass: HomeAssistant, entry: PrivacyFirewallConfigEntry) -> None:
     """Delete everything that was recorded."""
-    path = database_path(hass)
+    async_drop_all(hass)
 
     def delete() -> None:
-        # SQLite's own companions of the file, in WAL mode.
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        for path in all_paths(database_path(hass)):
+            path.unlink(missing_ok=True)
 
     await hass.async_add_executor_job(delete)

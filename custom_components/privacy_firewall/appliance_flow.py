@@ -13,10 +13,12 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_DEVICE_ID, CONF_HOST, CONF_NAME, CONF_PORT, CONF_TOKEN
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.selector import (
     BooleanSelector,
     DeviceSelector,
+    EntitySelector,
+    EntitySelectorConfig,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
@@ -29,8 +31,10 @@ from .const import (
     CONF_ANSWER,
     CONF_BASE_URL,
     CONF_MACS,
+    CONF_OWNER,
     CONF_PROMOTED,
     CONF_REMAINDER,
+    PERSON,
     SUBENTRY_APPLIANCE,
 )
 from .engine.model import Answer, DataPoint, Endpoint, Remainder
@@ -89,6 +93,7 @@ class ApplianceFlow(ConfigSubentryFlow):
         schema = _appliance_schema(points, has_token=bool(known.get(CONF_TOKEN)))
         suggested = user_input or {
             **{name: value for name, value in known.items() if value is not None},
+            **self._picked(known.get(CONF_OWNER)),
             CONF_USE_TOKEN: bool(known.get(CONF_TOKEN)),
             CONF_PROMOTED: [one.id for one in points if one.id in known.get(CONF_PROMOTED, ())],
         }
@@ -190,6 +195,7 @@ class ApplianceFlow(ConfigSubentryFlow):
             CONF_BASE_URL: _base_url(user_input.get(CONF_BASE_URL, ""), check),
             CONF_REMAINDER: user_input[CONF_REMAINDER],
             CONF_ANSWER: user_input[CONF_ANSWER],
+            CONF_OWNER: self._owner(user_input.get(CONF_OWNER), known, check),
             CONF_PROMOTED: _promoted(user_input, known, points, check),
         }
         if not data[CONF_NAME]:
@@ -213,6 +219,25 @@ class ApplianceFlow(ConfigSubentryFlow):
         if not self._offered and not _recognisable(data):
             check.refuse("base", "not_recognisable")
         return data
+
+    def _picked(self, owner: str | None) -> dict[str, str]:
+        """Return how the form shows whose data it is: one who is gone by what is left, their id."""
+        person = er.async_get(self.hass).entities.get_entry(owner) if owner else None
+        return {CONF_OWNER: person.entity_id if person is not None else owner} if owner else {}
+
+    def _owner(self, typed: str | None, known: Mapping[str, Any], check: Check) -> str | None:
+        """Return a person's id in the registry, which a new name does not change.
+
+        One who is gone stays until somebody else, or nobody, is picked: it is not for everybody
+        then.
+        """
+        if typed is None or typed == known.get(CONF_OWNER):
+            return typed
+        person = er.async_get(self.hass).async_get(typed)
+        if person is None or person.domain != PERSON:
+            check.refuse(CONF_OWNER, "no_such_person")
+            return None
+        return person.id
 
     def _refuse_taken(self, data: Mapping[str, Any], check: Check) -> None:
         """Refuse an address or a MAC by which another appliance is recognised."""
@@ -246,6 +271,9 @@ def _appliance_schema(points: list[DataPoint], *, has_token: bool) -> probatio.S
     schema: dict[probatio.Marker, Any] = {
         probatio.Required(CONF_NAME): TEXT,
         probatio.Optional(CONF_DEVICE_ID): DeviceSelector(),
+        probatio.Optional(CONF_OWNER): EntitySelector(
+            EntitySelectorConfig(filter=[{"domain": PERSON}])
+        ),
         probatio.Optional(CONF_ADDRESSES): LINES,
         probatio.Optional(CONF_MACS): LINES,
         probatio.Required(CONF_USE_TOKEN, default=False): BooleanSelector(),

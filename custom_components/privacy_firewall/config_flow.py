@@ -1,4 +1,4 @@
-"""The forms in which a household states its gate and who may grant.
+"""The forms in which a household states its gate, who may grant, and what is kept.
 
     the entry       user (look only) → gate; later reconfigure
     its options     init
@@ -26,12 +26,25 @@ from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+)
 import probatio
 
 from .appliance_flow import ApplianceFlow
 from .const import (
     ADMINISTRATORS,
+    CONF_GUARDIANS,
+    CONF_JOURNAL_DAYS,
+    CONF_JOURNAL_IN_BACKUPS,
+    CONF_JOURNAL_MEGABYTES,
+    CONF_KEEP_VALUES,
     CONF_WHO_MAY_GRANT,
+    DEFAULT_JOURNAL_DAYS,
+    DEFAULT_JOURNAL_MEGABYTES,
     DOMAIN,
     EVERYONE,
     SUBENTRY_APPLIANCE,
@@ -52,6 +65,12 @@ from .survey import Sight, Survey, SurveyedDevice, async_survey
 
 DEFAULT_PORT = 8080
 """The port for HTTP besides 80 that anyone may open (IANA: http-alt)."""
+MAX_JOURNAL_DAYS = 3660
+"""Days that the journal may reach back at most: ten years."""
+MIN_JOURNAL_MEGABYTES = 10
+"""Megabytes that a few days of a busy home take."""
+MAX_JOURNAL_MEGABYTES = 10_000
+"""Megabytes up to which the journal is still quick to read."""
 
 _CARRIER_GRADE_NAT = ip_network("100.64.0.0/10")
 
@@ -107,7 +126,11 @@ class PrivacyFirewallConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             place = await self._async_place(user_input, check, entry)
             if not check.errors:
-                return self.async_update_and_abort(entry, data_updates=place)
+                result = self.async_update_and_abort(entry, data_updates=place)
+                if entry.state is ConfigEntryState.SETUP_RETRY:
+                    # Nobody listens for changes while it waits to be tried again.
+                    self.hass.config_entries.async_schedule_reload(entry.entry_id)
+                return result
         return self._show_place("reconfigure", user_input or entry.data, check)
 
     def _show_place(
@@ -155,23 +178,45 @@ class PrivacyFirewallConfigFlow(ConfigFlow, domain=DOMAIN):
 
 
 class PrivacyFirewallOptionsFlow(OptionsFlow):
-    """Changes who may grant."""
+    """Changes who may grant, and what the journal keeps."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask who may grant."""
+        """Ask for all of it; it holds at once."""
         if user_input is not None:
+            # The form's numbers have a point.
+            for key in (CONF_JOURNAL_DAYS, CONF_JOURNAL_MEGABYTES):
+                user_input[key] = int(user_input[key])
             return self.async_create_entry(data={**self.config_entry.options, **user_input})
-        schema = probatio.Schema(
-            {
-                probatio.Required(CONF_WHO_MAY_GRANT, default=EVERYONE): choice(
-                    (EVERYONE, ADMINISTRATORS), CONF_WHO_MAY_GRANT
-                )
-            }
-        )
         return self.async_show_form(
             step_id="init",
-            data_schema=self.add_suggested_values_to_schema(schema, self.config_entry.options),
+            data_schema=self.add_suggested_values_to_schema(_OPTIONS, self.config_entry.options),
         )
+
+
+def _number(least: int, most: int, unit: str) -> NumberSelector:
+    return NumberSelector(
+        NumberSelectorConfig(
+            min=least, max=most, step=1, unit_of_measurement=unit, mode=NumberSelectorMode.BOX
+        )
+    )
+
+
+_OPTIONS = probatio.Schema(
+    {
+        probatio.Required(CONF_WHO_MAY_GRANT, default=EVERYONE): choice(
+            (EVERYONE, ADMINISTRATORS), CONF_WHO_MAY_GRANT
+        ),
+        probatio.Required(CONF_GUARDIANS, default=False): BooleanSelector(),
+        probatio.Required(CONF_JOURNAL_DAYS, default=DEFAULT_JOURNAL_DAYS): _number(
+            1, MAX_JOURNAL_DAYS, "d"
+        ),
+        probatio.Required(CONF_JOURNAL_MEGABYTES, default=DEFAULT_JOURNAL_MEGABYTES): _number(
+            MIN_JOURNAL_MEGABYTES, MAX_JOURNAL_MEGABYTES, "MB"
+        ),
+        probatio.Required(CONF_KEEP_VALUES, default=False): BooleanSelector(),
+        probatio.Required(CONF_JOURNAL_IN_BACKUPS, default=False): BooleanSelector(),
+    }
+)
 
 
 def _belongs_at_home(address: Address) -> bool:

@@ -5,10 +5,23 @@ from typing import Final
 from homeassistant.const import Platform
 
 DOMAIN: Final = "privacy_firewall"
-PLATFORMS: Final = (Platform.EVENT, Platform.SENSOR, Platform.SWITCH)
+PLATFORMS: Final = (
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.SELECT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+)
 DATABASE: Final = "privacy_firewall.db"
 """The engine's file, in the configuration folder: an update replaces the integration's own."""
 EVENT_TRANSMISSION: Final = "privacy_firewall_transmission"
+EVENT_CONSENT: Final = "privacy_firewall_consent"
+EVENT_REQUEST: Final = "privacy_firewall_request"
+EVENT_GRANT_ENDING: Final = "privacy_firewall_grant_ending"
+
+PERSON: Final = "person"
+"""The domain of Home Assistant's persons; by name, so that the integration need not be there."""
 
 SUBENTRY_APPLIANCE: Final = "appliance"
 SUBENTRY_RECIPIENT: Final = "recipient"
@@ -17,6 +30,15 @@ SUBENTRY_RECIPIENT: Final = "recipient"
 CONF_WHO_MAY_GRANT: Final = "who_may_grant"
 EVERYONE: Final = "everyone"
 ADMINISTRATORS: Final = "administrators"
+CONF_GUARDIANS: Final = "guardians"
+"""Whether administrators may grant what belongs to a person (a child without a login, say)."""
+CONF_KEEP_VALUES: Final = "keep_values"
+"""Whether the journal keeps the values that left; those held back it never has."""
+CONF_JOURNAL_DAYS: Final = "journal_days"
+DEFAULT_JOURNAL_DAYS: Final = 30
+CONF_JOURNAL_MEGABYTES: Final = "journal_megabytes"
+DEFAULT_JOURNAL_MEGABYTES: Final = 100
+CONF_JOURNAL_IN_BACKUPS: Final = "journal_in_backups"
 
 # An appliance's subentry; `name`, `device_id` and `token` are Home Assistant's own constants.
 CONF_ADDRESSES: Final = "addresses"
@@ -25,6 +47,8 @@ CONF_BASE_URL: Final = "base_url"
 CONF_REMAINDER: Final = "remainder"
 CONF_ANSWER: Final = "answer"
 CONF_PROMOTED: Final = "promoted"
+CONF_OWNER: Final = "owner"
+"""The person whose data it tells: the id of their entity in the registry, or None."""
 
 # A recipient's subentry.
 CONF_ORGANISATION: Final = "organisation"

@@ -1,53 +1,63 @@
-"""What all entities share: an appliance, its device, and silence towards voice assistants.
+"""What all entities share: a device that exists, and silence towards voice assistants.
 
-`async_keep_entities` keeps a platform's entities in step with the household: new data points and
-recipients bring entities, changed names replace them, without a reload.
+They belong to an appliance or to the firewall itself. `async_keep_entities` keeps a platform's
+entities in step with the household: new data points and recipients bring entities, changed names
+replace them, without a reload.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import override
 
 from homeassistant.components.homeassistant.exposed_entities import KNOWN_ASSISTANTS
 from homeassistant.core import CALLBACK_TYPE, callback
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_call_later
+from homeassistant.util import dt as dt_util
 
-from .engine.events import Event, GateChanged
+from .engine.events import (
+    ConsentsChanged,
+    Decided,
+    Discovered,
+    Event,
+    GateChanged,
+    MeasureChanged,
+    StorageChanged,
+)
 from .household import Household, PrivacyFirewallConfigEntry
 
 WRITE_SECONDS = 30
 """A state follows what an appliance reports at most once per this time, the newest one last."""
 STATUS_SECONDS = 5
 """The same for what the firewall did with it, which people look at while they try a switch."""
+MAX_NAMES = 100
+"""Names of data points that an attribute lists."""
+_AT_ONCE = GateChanged | StorageChanged | MeasureChanged | ConsentsChanged
+"""Rare, and what people wait for."""
 
 
-class PrivacyFirewallEntity(Entity):
-    """An entity of an appliance."""
+class FirewallEntity(Entity):
+    """An entity of ours, on a device that is there already."""
 
     _attr_has_entity_name = True
     _attr_should_poll = False
 
-    def __init__(self, household: Household, appliance_id: str, key: str) -> None:
-        """Belong to an appliance's device, which may be another integration's."""
+    def __init__(
+        self, household: Household, unique_id: str, device: dr.AnyDeviceEntry | None
+    ) -> None:
+        """Belong to a device, which may be another integration's."""
         self._household = household
-        self._appliance_id = appliance_id
-        self._attr_unique_id = f"{appliance_id}_{key}"
+        self._attr_unique_id = unique_id
         # Not device_info: with another integration's identifiers it would make a second device.
-        self.device_entry = household.device(appliance_id)
+        self.device_entry = device
 
     @property
     def described(self) -> tuple[object, ...]:
         """What is fixed when it is added; where this changes it is added anew."""
         return ()
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Whether the appliance is known: one whose stored data is broken is not."""
-        return self._appliance_id in self._household.firewall.appliances
 
     @override
     def get_initial_entity_options(self) -> er.EntityOptionsType | None:
@@ -89,8 +99,31 @@ class PrivacyFirewallEntity(Entity):
         self.async_write_ha_state()
 
 
-class ReportingEntity(PrivacyFirewallEntity):
-    """An entity whose state follows what the engine reports of its appliance."""
+class PrivacyFirewallEntity(FirewallEntity):
+    """An entity of an appliance."""
+
+    def __init__(self, household: Household, appliance_id: str, key: str) -> None:
+        """Belong to an appliance's device."""
+        super().__init__(household, f"{appliance_id}_{key}", household.device(appliance_id))
+        self._appliance_id = appliance_id
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether the appliance is known: one whose stored data is broken is not."""
+        return self._appliance_id in self._household.firewall.appliances
+
+
+class HubEntity(FirewallEntity):
+    """An entity of the firewall itself."""
+
+    def __init__(self, household: Household, key: str) -> None:
+        """Belong to the firewall's own device."""
+        super().__init__(household, f"{household.entry.entry_id}_{key}", household.links.hub())
+
+
+class Reporting(FirewallEntity):
+    """An entity whose state follows what the engine reports."""
 
     _cancel: CALLBACK_TYPE | None = None
     _is_behind = False
@@ -105,17 +138,19 @@ class ReportingEntity(PrivacyFirewallEntity):
 
     @callback
     def _hear(self, event: Event) -> None:
-        if getattr(event, "appliance_id", self._appliance_id) != self._appliance_id:
-            return
-        if self._take(event):
-            if isinstance(event, GateChanged):
+        if self._concerns(event) and self._take(event):
+            if isinstance(event, _AT_ONCE):
                 self.async_write_ha_state()
             else:
                 self._write_news()
 
+    def _concerns(self, event: Event) -> bool:
+        """Tell whether an event is about what this entity is about."""
+        return True
+
     @abstractmethod
     def _take(self, event: Event) -> bool:
-        """Take over what an event of this appliance, or of the gate, says; tell if that is news."""
+        """Take over what an event that concerns it says; tell if that is news."""
 
     @callback
     @override
@@ -130,7 +165,8 @@ class ReportingEntity(PrivacyFirewallEntity):
         self._cancel = None
         if self._is_behind:
             self._is_behind = False
-            self._cancel = async_call_later(self.hass, self._write_seconds, self._write)
+            if self._write_seconds:
+                self._cancel = async_call_later(self.hass, self._write_seconds, self._write)
             self.async_write_ha_state()
 
     @callback
@@ -138,6 +174,49 @@ class ReportingEntity(PrivacyFirewallEntity):
         if self._cancel is not None:
             self._cancel()
             self._cancel = None
+
+
+class ReportingEntity(Reporting, PrivacyFirewallEntity):
+    """An entity whose state follows what the engine reports of its appliance."""
+
+    @override
+    def _concerns(self, event: Event) -> bool:
+        return getattr(event, "appliance_id", self._appliance_id) == self._appliance_id
+
+
+class FactEntity(Reporting):
+    """An entity that shows a fact which the household can be asked for at any time."""
+
+    _changed_by: tuple[type[Event], ...] = ()
+    _shown: object = None
+
+    def _watch(self, changed_by: tuple[type[Event], ...]) -> None:
+        """Follow these events, beside every change of entry or consents.
+
+        Where appliances set the pace, only so often.
+        """
+        self._changed_by = changed_by
+        self._write_seconds = STATUS_SECONDS if {Decided, Discovered} & {*changed_by} else 0
+
+    @abstractmethod
+    def _read(self) -> object:
+        """Take over the fact as it is now; return all that is shown of it."""
+
+    @override
+    def _follow(self) -> bool:
+        if not self.available:
+            return False
+        before, self._shown = self._shown, self._read()
+        return before != self._shown
+
+    @override
+    def _take(self, event: Event) -> bool:
+        return isinstance(event, self._changed_by) and self._follow()
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """Return a time of the engine's as Home Assistant has it."""
+    return None if seconds is None else dt_util.utc_from_timestamp(seconds)
 
 
 @callback
@@ -152,15 +231,22 @@ def async_keep_entities[T: PrivacyFirewallEntity](
     the household, and a data point that is no longer promoted keeps what it has.
     """
     household = entry.runtime_data
+    firewall = household.firewall
     added: dict[str, dict[str, T]] = {}
+    seen: dict[str, tuple[object, ...]] = {}
 
     @callback
     def keep() -> None:
-        present = household.firewall.appliances
+        present = firewall.appliances
         for gone in added.keys() - present.keys():
             if gone not in entry.subentries:
-                del added[gone]
-        for appliance_id in present:
+                del added[gone], seen[gone]
+        for appliance_id, appliance in present.items():
+            # All that entities are made of; most changes are decisions, and change none of it.
+            made_of = appliance, firewall.promoted(appliance_id), firewall.recipients
+            if seen.get(appliance_id) == made_of:
+                continue
+            seen[appliance_id] = made_of
             known = added.setdefault(appliance_id, {})
             new: list[T] = []
             for entity in wanted(household, appliance_id):

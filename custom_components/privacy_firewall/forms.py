@@ -74,9 +74,9 @@ def read_lines(typed: Iterable[str]) -> list[str]:
     return [line.strip() for text in typed for line in text.splitlines() if line.strip()]
 
 
-async def async_words(hass: HomeAssistant) -> dict[str, str]:
+async def async_words(hass: HomeAssistant, kind: str = "survey") -> dict[str, str]:
     """Return the words of lists in Home Assistant's language; placeholders arrive as they are."""
-    prefix = f"component.{DOMAIN}.selector.survey.options."
+    prefix = f"component.{DOMAIN}.selector.{kind}.options."
     texts = await async_get_translations(hass, hass.config.language, "selector", [DOMAIN])
     return {key.removeprefix(prefix): text for key, text in texts.items() if key.startswith(prefix)}
 

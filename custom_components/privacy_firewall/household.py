@@ -13,34 +13,35 @@ from time import monotonic
 from typing import Any
 
 from homeassistant.components.dhcp.helpers import async_discovered_service_info
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.const import (
-    CONF_DEVICE_ID,
-    CONF_HOST,
-    CONF_PORT,
-    Platform,
-)
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.event import async_track_time_interval
 
 from .announcements import Announcer
+from .consent_announcements import ConsentAnnouncer
 from .const import (
     DATABASE,
-    DOMAIN,
-    SUBENTRY_APPLIANCE,
 )
-from .engine import ConsentError, Firewall, StorageError
-from .engine.events import Decided, Event, Reading, Unclaimed
+from .decisions import Decisions
+from .device_links import DeviceLinks
+from .engine import Firewall, StorageError
+from .engine.events import ConsentsChanged, Decided, Event, MeasureChanged, Reading, Unclaimed
 from .engine.model import DataPoint
-from .grants import CONSENT_KEY, Grants
-from .repairs import async_forget_unclaimed, async_note_unclaimed, async_review_unclaimed
-from .stored import appliances, recipients
+from .grants import CONSENT_KEY, GRANT_ALL_KEY, LEVEL_KEY, Grants
+from .issues import Issues
+from .observed import Observed
+from .stored import appliances, keeping, recipients
+from .unclaimed import async_forget_unclaimed, async_note_unclaimed, async_review_unclaimed
 
 _LOGGER = logging.getLogger(__name__)
 LOOK_AGAIN = timedelta(minutes=10)
 """How often states are read again that change by the passing of time."""
+ASK_AGAIN = timedelta(hours=1)
+"""How often is looked whether it is time to ask; the engine allows one digest a day."""
+_OF_RECIPIENTS = frozenset({CONSENT_KEY, LEVEL_KEY, GRANT_ALL_KEY, "refuse_all", "withdraw_all"})
+"""Translation keys of entities whose unique id ends with a recipient's."""
 MAC_TABLE_SECONDS = 30.0
 """How long what the network watchers found is taken as it was; a look costs a few microseconds."""
 
@@ -82,29 +83,37 @@ class Household:
         """Build the engine; nothing is opened before `async_start`."""
         self.hass = hass
         self.entry = entry
-        self.grants = Grants(hass, entry, grant=self.async_grant, withdraw=self.async_withdraw)
+        self.grants = Grants(hass, entry)
+        self.links = DeviceLinks(hass, entry)
         self.announcer = Announcer(hass, self.describe)
+        self._consent_announcer = ConsentAnnouncer(hass, self)
+        self.observed = Observed(self)
+        self.issues = Issues(hass, self)
         self.readings: dict[str, Reading] = {}
         """The newest reading per data point, for sensors that are only being added."""
+        self.database = database_path(hass)
         self.firewall = Firewall(
-            database=database_path(hass),
+            database=self.database,
             on_event=self._on_event,
             resolve_mac=MacTable(hass),
             protected_ports=frozenset({hass.http.server_port}),
         )
+        self.decisions = Decisions(self.firewall, self.grants, self.async_changed)
         self._listeners: list[Callable[[Event], None]] = []
         self._change_listeners: list[Callable[[], None]] = []
         self._promoted: dict[str, list[DataPoint]] = {}
-        self._devices: dict[str, dr.AnyDeviceEntry] = {}
         self._gate: tuple[str, int] | None = None
         self._changing_gate = asyncio.Lock()
         self._undo: list[CALLBACK_TYPE] = []
 
     async def async_start(self) -> None:
         """Open engine and gate; raises `StorageError` or `OSError` with nothing left open."""
+        # First: a journal that may reach back further than by default must not be cut.
+        self._bound_journal()
         try:
             await self.firewall.start()
             await self._async_configure()
+            await self.observed.async_start()
             await self._open_gate()
         except BaseException:
             # Cancelled too: a gate nobody knows of must not stay.
@@ -112,9 +121,11 @@ class Household:
             raise
         self._undo = [
             self.grants.async_listen(),
-            self._follow_devices(),
+            self.links.async_follow(),
+            self.issues.async_start(),
             # What was seen grows old by itself, and no event tells of it.
             async_track_time_interval(self.hass, self._look_again, LOOK_AGAIN),
+            async_track_time_interval(self.hass, self._async_ask, ASK_AGAIN),
         ]
 
     async def async_stop(self) -> None:
@@ -122,6 +133,7 @@ class Household:
         while self._undo:
             self._undo.pop()()
         self.announcer.async_stop()
+        self.observed.async_stop()
         async_forget_unclaimed(self.hass, self.entry)
         async with self._changing_gate:
             self._gate = None
@@ -129,18 +141,24 @@ class Household:
 
     async def async_update(self) -> None:
         """Bring a changed entry into force; raises `OSError` where the gate cannot move."""
+        self._bound_journal()
         await self._async_configure()
         async with self._changing_gate:
             # None: stopped meanwhile, and to stay so.
             if self._gate is not None and self._gate != self._wanted_gate:
                 await self._open_gate()
 
+    def _bound_journal(self) -> None:
+        kept = keeping(self.entry)
+        self.firewall.keep_values(kept.values)
+        self.firewall.bounds(max_age=kept.max_age, max_bytes=kept.max_bytes)
+
     async def _async_configure(self) -> None:
         self.firewall.configure(appliances(self.entry), recipients(self.entry))
         # What was seen of an appliance goes with it; one that cannot be read just now is kept.
         await self.firewall.forget_all_but(frozenset(self.entry.subentries))
-        self._link_devices()
-        self._remove_switches_of_gone_recipients()
+        self.links.async_link()
+        self._remove_entities_of_gone_recipients()
         for gone in [one for one in self.readings if not self._is_present(one)]:
             del self.readings[gone]
         async_review_unclaimed(self.hass, self.entry)
@@ -158,41 +176,13 @@ class Household:
         self._gate = self._wanted_gate
         await self.firewall.open_gate(*self._gate)
 
-    # --- Consents ---
-
-    async def async_grant(
-        self, data_point_id: str, recipient_id: str, *, how: str, person: str | None
-    ) -> None:
-        """Record a consent; raises `HomeAssistantError` in the user's language."""
+    async def _async_ask(self, _: datetime | None = None) -> None:
+        """Ask about what is open, in one digest a day."""
+        points = [one for each in self.firewall.appliances for one in self.firewall.promoted(each)]
         try:
-            await self.firewall.grant(data_point_id, recipient_id, how=how, person=person)
-        except ConsentError as err:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN, translation_key="grant_of_unknown"
-            ) from err
-        except StorageError as err:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN, translation_key="grant_not_recorded"
-            ) from err
-        finally:
-            self.async_changed()
-
-    async def async_withdraw(
-        self, data_point_id: str, recipient_id: str, *, how: str, person: str | None
-    ) -> None:
-        """Stop a data point and record that; raises `HomeAssistantError` in the user's language."""
-        try:
-            await self.firewall.withdraw(data_point_id, recipient_id, how=how, person=person)
-        except ConsentError as err:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN, translation_key="withdrawal_of_unknown"
-            ) from err
-        except StorageError as err:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN, translation_key="withdrawal_not_recorded"
-            ) from err
-        finally:
-            self.async_changed()
+            await self.firewall.consents.ask(points)
+        except StorageError:
+            _LOGGER.warning("What is open could not be recorded; it is asked again later")
 
     # --- Those who listen ---
 
@@ -224,14 +214,19 @@ class Household:
         if isinstance(event, Decided):
             self.readings.update((reading.data_point_id, reading) for reading in event.readings)
             _tell("an announcement", self.announcer.async_tell, event)
-        elif isinstance(event, Unclaimed):
+        else:
+            _tell("an announcement", self._consent_announcer.async_hear, event)
+            _tell("an issue", self.issues.async_hear, event)
+        if isinstance(event, Unclaimed):
             _tell("a repair", async_note_unclaimed, self.hass, self.entry, event)
         for listener in list(self._listeners):
             _tell(type(event).__name__, listener, event)
         # A known data point with a new recipient is no discovery, but deserves its switch.
         one = str(getattr(event, "appliance_id", None))
         is_known = one in self.firewall.appliances
-        if is_known and self.firewall.promoted(one) is not self._promoted.get(one):
+        if isinstance(event, ConsentsChanged | MeasureChanged) or (
+            is_known and self.firewall.promoted(one) is not self._promoted.get(one)
+        ):
             self.async_changed()
 
     def describe(self, decided: Decided) -> dict[str, Any]:
@@ -257,68 +252,16 @@ class Household:
 
     def device(self, appliance_id: str) -> dr.AnyDeviceEntry | None:
         """Return the device that an appliance's entities belong to."""
-        return self._devices.get(appliance_id)
+        return self.links.get(appliance_id)
 
     @callback
-    def _link_devices(self) -> None:
-        """Put every appliance's entities on the device it was linked with, or on one of our own."""
-        devices, entities = dr.async_get(self.hass), er.async_get(self.hass)
-        self._devices = {}
-        for subentry in self.entry.get_subentries_of_type(SUBENTRY_APPLIANCE):
-            device = self._devices[subentry.subentry_id] = self._device_for(subentry)
-            for entity in er.async_entries_for_config_entry(entities, self.entry.entry_id):
-                if (
-                    entity.config_subentry_id == subentry.subentry_id
-                    and entity.device_id != device.id
-                ):
-                    entities.async_update_entity(entity.entity_id, device_id=device.id)
-            # Ours is of no use any more; it goes last, for it would take its entities with it.
-            own = devices.async_get_device_by_identifier(
-                (DOMAIN, subentry.subentry_id), self.entry.entry_id
-            )
-            if own is not None and own.id != device.id:
-                devices.async_remove_device(own.id)
-
-    def _device_for(self, subentry: ConfigSubentry) -> dr.AnyDeviceEntry:
-        devices = dr.async_get(self.hass)
-        linked = subentry.data.get(CONF_DEVICE_ID)
-        if isinstance(linked, str):
-            device = devices.async_get(linked, include_composite_devices=False)
-            if device is not None:
-                return device
-        return devices.async_get_or_create(
-            config_entry_id=self.entry.entry_id,
-            config_subentry_id=subentry.subentry_id,
-            identifiers={(DOMAIN, subentry.subentry_id)},
-            name=subentry.title,
-        )
-
-    @callback
-    def _follow_devices(self) -> CALLBACK_TYPE:
-        """When a linked device is removed, give the appliance one of our own."""
-
-        @callback
-        def is_removed(data: dr.EventDeviceRegistryUpdatedData) -> bool:
-            return data["action"] == "remove"
-
-        @callback
-        def relink(event: Any) -> None:
-            if event.data["device_id"] in {device.id for device in self._devices.values()}:
-                self._link_devices()
-
-        return self.hass.bus.async_listen(
-            dr.EVENT_DEVICE_REGISTRY_UPDATED, relink, event_filter=is_removed
-        )
-
-    @callback
-    def _remove_switches_of_gone_recipients(self) -> None:
-        """An appliance's entities go with its subentry; a recipient's switches we remove."""
+    def _remove_entities_of_gone_recipients(self) -> None:
+        """An appliance's entities go with its subentry; those for a recipient we remove."""
         entities = er.async_get(self.hass)
         present = self.entry.subentries
         for entity in er.async_entries_for_config_entry(entities, self.entry.entry_id):
             if (
-                entity.domain == Platform.SWITCH
-                and entity.translation_key == CONSENT_KEY
+                entity.translation_key in _OF_RECIPIENTS
                 and entity.unique_id.rpartition("_")[2] not in present
             ):
                 entities.async_remove(entity.entity_id)

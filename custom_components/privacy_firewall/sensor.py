@@ -1,4 +1,4 @@
-"""What an appliance reports, shown at home, and what becomes of its transmissions.
+"""What appliances report, shown at home, and what becomes of their transmissions.
 
 A reading is the appliance's own last value of a data point, also while nothing of it leaves. Which
 data points have one the engine says: identifiers, credentials and media never do.
@@ -21,17 +21,28 @@ from homeassistant.components.sensor.const import DEVICE_CLASS_UNITS
 from homeassistant.const import MAX_LENGTH_STATE_STATE, STATE_OFF, STATE_ON, EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.util import dt as dt_util
 
-from .engine.events import Decided, Discovered, Event, GateChanged, Reading
-from .engine.model import DataPoint, Protection
-from .entity import STATUS_SECONDS, ReportingEntity, async_keep_entities
+from .engine.events import (
+    Decided,
+    Discovered,
+    Event,
+    GateChanged,
+    MeasureChanged,
+    Reading,
+)
+from .engine.model import DataPoint, Outcome, Protection
+from .entity import (
+    MAX_NAMES,
+    FactEntity,
+    HubEntity,
+    ReportingEntity,
+    async_keep_entities,
+    moment,
+)
 from .household import Household, PrivacyFirewallConfigEntry
 
 # Nothing is polled and nothing is sent.
 PARALLEL_UPDATES = 0
-MAX_NAMES = 100
-"""Names of data points held back that are listed."""
 
 _DEVICE_CLASSES = {
     "temperature": SensorDeviceClass.TEMPERATURE,
@@ -52,16 +63,17 @@ _DEVICE_CLASSES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplianceSensorEntityDescription(SensorEntityDescription):
-    """A fact about an appliance: how to read it, which events may change it."""
+class FactSensorEntityDescription[**P](SensorEntityDescription):
+    """A fact: how to read it, and which events may change it."""
 
-    value_fn: Callable[[Household, str], str | int | datetime | None]
-    attributes_fn: Callable[[Household, str], dict[str, Any]] | None = None
+    value_fn: Callable[P, str | int | datetime | None]
+    attributes_fn: Callable[P, dict[str, Any]] | None = None
+    last_reset_fn: Callable[P, datetime] | None = None
     changed_by: tuple[type[Event], ...] = (Decided,)
 
 
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else dt_util.utc_from_timestamp(seconds)
+type ApplianceFact = FactSensorEntityDescription[Household, str]
+type HubFact = FactSensorEntityDescription[Household]
 
 
 def _held_back(household: Household, appliance_id: str) -> list[DataPoint]:
@@ -70,8 +82,8 @@ def _held_back(household: Household, appliance_id: str) -> list[DataPoint]:
     return [one for one in household.firewall.data_points(appliance_id) if one.id not in shown]
 
 
-SENSORS: tuple[ApplianceSensorEntityDescription, ...] = (
-    ApplianceSensorEntityDescription(
+SENSORS: tuple[ApplianceFact, ...] = (
+    FactSensorEntityDescription(
         key="protection",
         translation_key="protection",
         device_class=SensorDeviceClass.ENUM,
@@ -79,39 +91,39 @@ SENSORS: tuple[ApplianceSensorEntityDescription, ...] = (
         options=[protection.value for protection in Protection],
         value_fn=lambda household, one: household.firewall.status(one).protection.value,
         attributes_fn=lambda household, one: {
-            "last_seen": _time(household.firewall.status(one).last_seen)
+            "last_seen": moment(household.firewall.status(one).last_seen)
         },
-        changed_by=(Decided, GateChanged),
+        changed_by=(Decided, GateChanged, MeasureChanged),
     ),
-    ApplianceSensorEntityDescription(
+    FactSensorEntityDescription(
         key="permitted",
         translation_key="permitted",
         entity_category=EntityCategory.DIAGNOSTIC,
         state_class=SensorStateClass.TOTAL_INCREASING,
         value_fn=lambda household, one: household.firewall.status(one).permitted,
     ),
-    ApplianceSensorEntityDescription(
+    FactSensorEntityDescription(
         key="redacted",
         translation_key="redacted",
         entity_category=EntityCategory.DIAGNOSTIC,
         state_class=SensorStateClass.TOTAL_INCREASING,
         value_fn=lambda household, one: household.firewall.status(one).redacted,
     ),
-    ApplianceSensorEntityDescription(
+    FactSensorEntityDescription(
         key="denied",
         translation_key="denied",
         entity_category=EntityCategory.DIAGNOSTIC,
         state_class=SensorStateClass.TOTAL_INCREASING,
         value_fn=lambda household, one: household.firewall.status(one).denied,
     ),
-    ApplianceSensorEntityDescription(
+    FactSensorEntityDescription(
         key="last_disclosure",
         translation_key="last_disclosure",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda household, one: _time(household.firewall.status(one).last_disclosure),
+        value_fn=lambda household, one: moment(household.firewall.status(one).last_disclosure),
     ),
-    ApplianceSensorEntityDescription(
+    FactSensorEntityDescription(
         key="held_back",
         translation_key="held_back",
         entity_category=EntityCategory.DIAGNOSTIC,
@@ -121,6 +133,85 @@ SENSORS: tuple[ApplianceSensorEntityDescription, ...] = (
         },
         changed_by=(Discovered,),
     ),
+    FactSensorEntityDescription(
+        key="let_through_until",
+        translation_key="let_through_until",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda household, one: moment(household.firewall.let_through_until(one)),
+        changed_by=(),
+    ),
+    FactSensorEntityDescription(
+        key="next_grant_ends",
+        translation_key="next_grant_ends",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda household, one: moment(household.observed.next_end(one)),
+        changed_by=(),
+    ),
+)
+
+
+def _questions(household: Household) -> int:
+    """Return how many decisions the household has not made yet."""
+    firewall = household.firewall
+    points = [point for one in firewall.appliances for point in firewall.promoted(one)]
+    return len(firewall.consents.open_questions(points))
+
+
+def _today(outcome: Outcome) -> Callable[[Household], int]:
+    return lambda household: household.observed.today[outcome]
+
+
+HUB_SENSORS: tuple[HubFact, ...] = (
+    *(
+        FactSensorEntityDescription(
+            key=f"{key}_today",
+            translation_key=f"{key}_today",
+            entity_category=EntityCategory.DIAGNOSTIC,
+            state_class=SensorStateClass.TOTAL,
+            value_fn=_today(outcome),
+            last_reset_fn=lambda household: household.observed.since,
+        )
+        for key, outcome in (
+            ("permitted", Outcome.PERMIT),
+            ("redacted", Outcome.REDACT),
+            ("denied", Outcome.DENY),
+        )
+    ),
+    FactSensorEntityDescription(
+        key="shared_today",
+        translation_key="shared_today",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        state_class=SensorStateClass.TOTAL,
+        value_fn=lambda household: len(household.observed.shared_today()),
+        last_reset_fn=lambda household: household.observed.since,
+    ),
+    FactSensorEntityDescription(
+        key="consents_waiting",
+        translation_key="consents_waiting",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=_questions,
+        changed_by=(),
+    ),
+    FactSensorEntityDescription(
+        key="next_grant_ends",
+        translation_key="next_grant_ends",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda household: moment(household.observed.next_end()),
+        changed_by=(),
+    ),
+    FactSensorEntityDescription(
+        key="last_self_test",
+        translation_key="last_self_test",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda household: (
+            moment(household.observed.self_test.at) if household.observed.self_test else None
+        ),
+        changed_by=(),
+    ),
 )
 
 
@@ -129,7 +220,8 @@ async def async_setup_entry(
     entry: PrivacyFirewallConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the sensors of every appliance and of its promoted data points."""
+    """Add the firewall's own sensors, those of every appliance and of its promoted data points."""
+    async_add_entities([HubSensor(entry.runtime_data, description) for description in HUB_SENSORS])
     async_keep_entities(entry, async_add_entities, _wanted)
 
 
@@ -141,42 +233,49 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[ReportingEntity
             yield ReadingSensor(household, point)
 
 
-class ApplianceSensor(ReportingEntity, SensorEntity):
-    """A fact about an appliance, as observed."""
+class FactSensor[**P](FactEntity, SensorEntity):
+    """A fact, as observed."""
 
-    entity_description: ApplianceSensorEntityDescription
+    entity_description: FactSensorEntityDescription[P]
     _unrecorded_attributes = frozenset({"data_points", "last_seen"})
-    _write_seconds = STATUS_SECONDS
 
-    def __init__(
-        self,
-        household: Household,
-        appliance_id: str,
-        description: ApplianceSensorEntityDescription,
+    def _describe(
+        self, description: FactSensorEntityDescription[P], *args: P.args, **kwargs: P.kwargs
     ) -> None:
+        """Show what a description reads, of these."""
+        self.entity_description = description
+        self._watch(description.changed_by)
+        self._args, self._kwargs = args, kwargs
+
+    @override
+    def _read(self) -> object:
+        description = self.entity_description
+        self._attr_native_value = description.value_fn(*self._args, **self._kwargs)
+        attributes: dict[str, Any] | None = None
+        if description.attributes_fn is not None:
+            attributes = description.attributes_fn(*self._args, **self._kwargs)
+            self._attr_extra_state_attributes = attributes
+        if description.last_reset_fn is not None:
+            self._attr_last_reset = description.last_reset_fn(*self._args, **self._kwargs)
+        return self._attr_native_value, attributes, getattr(self, "_attr_last_reset", None)
+
+
+class ApplianceSensor(FactSensor[Household, str], ReportingEntity):
+    """A fact about an appliance."""
+
+    def __init__(self, household: Household, appliance_id: str, description: ApplianceFact) -> None:
         """Show what a description reads."""
         super().__init__(household, appliance_id, description.key)
-        self.entity_description = description
+        self._describe(description, household, appliance_id)
 
-    @override
-    def _follow(self) -> bool:
-        return self._read()
 
-    @override
-    def _take(self, event: Event) -> bool:
-        return isinstance(event, self.entity_description.changed_by) and self._read()
+class HubSensor(FactSensor[Household], HubEntity):
+    """A fact about the firewall itself, or the home as a whole."""
 
-    def _read(self) -> bool:
-        if not self.available:
-            return False
-        before = self._attr_native_value, getattr(self, "_attr_extra_state_attributes", None)
-        description = self.entity_description
-        self._attr_native_value = description.value_fn(self._household, self._appliance_id)
-        attributes = None
-        if description.attributes_fn is not None:
-            attributes = description.attributes_fn(self._household, self._appliance_id)
-            self._attr_extra_state_attributes = attributes
-        return before != (self._attr_native_value, attributes)
+    def __init__(self, household: Household, description: HubFact) -> None:
+        """Show what a description reads."""
+        super().__init__(household, description.key)
+        self._describe(description, household)
 
 
 class ReadingSensor(ReportingEntity, RestoreSensor):

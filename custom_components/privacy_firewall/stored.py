@@ -5,9 +5,10 @@ Stored data is trusted in nothing: what is broken is left out, which means denie
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 import logging
+from math import inf
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -26,12 +27,18 @@ from .const import (
     CONF_ENDPOINTS,
     CONF_FUNCTIONAL,
     CONF_IF_REFUSED,
+    CONF_JOURNAL_DAYS,
+    CONF_JOURNAL_MEGABYTES,
+    CONF_KEEP_VALUES,
     CONF_MACS,
     CONF_NEUTRAL,
     CONF_ORGANISATION,
+    CONF_OWNER,
     CONF_PROMOTED,
     CONF_PURPOSE,
     CONF_REMAINDER,
+    DEFAULT_JOURNAL_DAYS,
+    DEFAULT_JOURNAL_MEGABYTES,
     SUBENTRY_APPLIANCE,
     SUBENTRY_RECIPIENT,
 )
@@ -45,6 +52,33 @@ from .engine.model import (
 )
 
 _LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What the journal keeps: for how many seconds, how many bytes, and whether released values."""
+
+    max_age: float
+    max_bytes: int
+    values: bool
+
+
+def keeping(entry: ConfigEntry[Any]) -> Keeping:
+    """Return what the household wants kept; of what cannot be read, the default."""
+    days = _number(entry.options, CONF_JOURNAL_DAYS, DEFAULT_JOURNAL_DAYS)
+    megabytes = _number(entry.options, CONF_JOURNAL_MEGABYTES, DEFAULT_JOURNAL_MEGABYTES)
+    return Keeping(
+        max_age=days * 24 * 3600.0,
+        max_bytes=megabytes * 1_000_000,
+        values=entry.options.get(CONF_KEEP_VALUES) is True,
+    )
+
+
+def _number(options: Mapping[str, Any], key: str, default: int) -> int:
+    value = options.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < inf:
+        return default
+    return int(value)
 
 
 def appliances(entry: ConfigEntry[Any]) -> list[Appliance]:
@@ -106,6 +140,7 @@ def _appliance(subentry: ConfigSubentry) -> Appliance:
         remainder=Remainder(data.get(CONF_REMAINDER, Remainder.REDACT)),
         answer=Answer(data.get(CONF_ANSWER, Answer.CALM)),
         promoted=frozenset(_texts(data, CONF_PROMOTED)),
+        owner=_optional(data, CONF_OWNER),
     )
 
 

@@ -14,9 +14,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .engine.model import Consent, DataPoint, Recipient
+from .engine.model import Consent, ConsentState, DataPoint, Recipient
 from .entity import PrivacyFirewallEntity, async_keep_entities
 from .household import Household, PrivacyFirewallConfigEntry
+from .lockdown import LockdownSwitch
 
 # Decisions are recorded one by one where they are kept.
 PARALLEL_UPDATES = 0
@@ -29,7 +30,8 @@ async def async_setup_entry(
     entry: PrivacyFirewallConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add a switch for every pair of data point and recipient that was observed."""
+    """Add the lockdown, and a switch for every observed pair of data point and recipient."""
+    async_add_entities([LockdownSwitch(entry.runtime_data)])
     async_keep_entities(entry, async_add_entities, _wanted)
 
 
@@ -48,7 +50,16 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
     _attr_entity_category = EntityCategory.CONFIG
     _attr_translation_key = "consent"
     _unrecorded_attributes = frozenset(
-        {"data_point_id", "path", "endpoint", "benefit", "if_refused", "sent_along", "category"}
+        {
+            "data_point_id",
+            "path",
+            "endpoint",
+            "benefit",
+            "if_refused",
+            "sent_along",
+            "category",
+            "notice",
+        }
     )
 
     def __init__(self, household: Household, point: DataPoint, recipient: Recipient) -> None:
@@ -86,14 +97,16 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
     @override
     def is_on(self) -> bool:
         """Whether the consent is in force."""
-        consent = self._consent
-        return consent is not None and consent.in_force
+        return self._household.firewall.is_sharing(*self._item)
 
     @property
     @override
     def extra_state_attributes(self) -> Mapping[str, Any]:
         """What to know before turning it on. Never a value."""
         consent = self._consent
+        consents = self._household.firewall.consents
+        # Only asked for while the recipient is known: without that it is unavailable.
+        notice = consents.notice(self._recipient.id)
         return {
             "data_point_id": self._point.id,
             "path": str(self._point.field),
@@ -104,9 +117,15 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
             "benefit": self._recipient.benefit,
             "if_refused": self._recipient.if_refused,
             "sent_along": sorted(self._recipient.functional),
-            "last_decided": dt_util.utc_from_timestamp(consent.decided_at).isoformat()
-            if consent
-            else None,
+            "level": consent.level.value if consent else None,
+            "until": _iso(consent.until) if consent else None,
+            "state": consent.state.value if consent else None,
+            "last_decided": _iso(consent.decided_at) if consent else None,
+            "notice": notice.text,
+            "notice_version": notice.version,
+            "sharing_outdated": self.is_on
+            and consent is not None
+            and consents.is_outdated(consent),
         }
 
     @override
@@ -115,25 +134,32 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
         context = self._context
         async with self._deciding:
             if not self.is_on:
-                await self._household.grants.async_grant(
-                    self._item, entity_id=self.entity_id, context=context, how=HOW
+                await self._household.decisions.async_give(
+                    [self._item], how=HOW, context=context, entity_id=self.entity_id
                 )
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Withdraw the consent. Anybody may, and any number at once."""
-        person = self._context.user_id if self._context else None
+        decider = self._household.grants.decider(HOW, self._context)
         # One that is just being granted is waited for, or it would be on in the end.
         async with self._deciding:
             if self._consent is None:
                 return
             # Also where it is off: an earlier withdrawal may have failed to be recorded.
-            await self._household.async_withdraw(*self._item, how=HOW, person=person)
+            await self._household.decisions.async_decide(
+                [self._item], ConsentState.WITHDRAWN, decider
+            )
 
     @override
     def _follow(self) -> bool:
         firewall = self._household.firewall
         self._point = firewall.data_point(self._point.id) or self._point
         self._recipient = firewall.recipients.get(self._recipient.id, self._recipient)
-        before, self._shown = self._shown, (self._consent, self._point, self._recipient)
+        before = self._shown
+        self._shown = self._consent, self.is_on, self._point, self._recipient
         return before != self._shown
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else dt_util.utc_from_timestamp(seconds).isoformat()

@@ -89,6 +89,7 @@ async def test_an_appliance_is_added_in_the_dialog(household, page, shoot):
     home = household.home_assistant
     await page.goto(f"{home.url}/config/integrations/integration/privacy_firewall")
     await page.get_by_role("button", name="Add appliance").click()
+    await page.get_by_text("Whose data it tells").first.wait_for()
     await page.get_by_role("textbox", name="Name*").fill("Oven")
     await page.get_by_role("button", name="Add IP address").click()
     await page.locator("ha-input-multi").first.locator("input").fill("127.0.0.4")

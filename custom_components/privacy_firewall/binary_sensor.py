@@ -1,0 +1,172 @@
+"""What was observed, as yes or no: of every appliance, and of the firewall itself."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, override
+
+from homeassistant.components.binary_sensor import (
+    BinarySensorEntity,
+    BinarySensorEntityDescription,
+)
+from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .engine.events import Decided, Event, GateChanged, MeasureChanged, StorageChanged
+from .engine.model import Protection
+from .entity import (
+    MAX_NAMES,
+    FactEntity,
+    HubEntity,
+    ReportingEntity,
+    async_keep_entities,
+    moment,
+)
+from .household import Household, PrivacyFirewallConfigEntry
+
+# Nothing is polled and nothing is sent.
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactBinarySensorEntityDescription[**P](BinarySensorEntityDescription):
+    """A fact: how to read it, and which events may change it."""
+
+    is_on_fn: Callable[P, bool | None]
+    attributes_fn: Callable[P, dict[str, Any]] | None = None
+    changed_by: tuple[type[Event], ...]
+
+
+type ApplianceFact = FactBinarySensorEntityDescription[Household, str]
+type HubFact = FactBinarySensorEntityDescription[Household]
+
+
+BINARY_SENSORS: tuple[ApplianceFact, ...] = (
+    FactBinarySensorEntityDescription(
+        key="sharing",
+        translation_key="sharing",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=lambda household, one: household.observed.is_sharing(one),
+        attributes_fn=lambda household, one: {
+            "recipients": household.observed.shared_with(one),
+            "data_points": household.observed.shared_of(one)[:MAX_NAMES],
+        },
+        changed_by=(Decided,),
+    ),
+    FactBinarySensorEntityDescription(
+        key="protected",
+        translation_key="protected",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=lambda household, one: (
+            household.firewall.status(one).protection is Protection.PROTECTED
+        ),
+        changed_by=(Decided, GateChanged, MeasureChanged),
+    ),
+    # Not `let_through`: by that key the buttons are told apart that do it.
+    FactBinarySensorEntityDescription(
+        key="monitored",
+        translation_key="monitored",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=lambda household, one: household.firewall.let_through_until(one) is not None,
+        attributes_fn=lambda household, one: {
+            "until": moment(household.firewall.let_through_until(one))
+        },
+        changed_by=(),
+    ),
+)
+HUB_BINARY_SENSORS: tuple[HubFact, ...] = (
+    FactBinarySensorEntityDescription(
+        key="gate",
+        translation_key="gate",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=lambda household: household.firewall.gate_is_open,
+        changed_by=(GateChanged,),
+    ),
+    FactBinarySensorEntityDescription(
+        key="storage",
+        translation_key="storage",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=lambda household: not household.firewall.storage_works,
+        changed_by=(StorageChanged,),
+    ),
+    FactBinarySensorEntityDescription(
+        key="restored",
+        translation_key="restored",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=lambda household: household.firewall.consents.is_restored,
+        attributes_fn=lambda household: {"waiting": len(household.firewall.consents.restored())},
+        changed_by=(),
+    ),
+    FactBinarySensorEntityDescription(
+        key="self_test",
+        translation_key="self_test",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=lambda household: (
+            not household.observed.self_test.passed if household.observed.self_test else None
+        ),
+        attributes_fn=lambda household: household.observed.self_test_result(),
+        changed_by=(),
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: PrivacyFirewallConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the firewall's own binary sensors, and those of every appliance."""
+    async_add_entities([HubBinarySensor(entry.runtime_data, one) for one in HUB_BINARY_SENSORS])
+    async_keep_entities(entry, async_add_entities, _wanted)
+
+
+def _wanted(household: Household, appliance_id: str) -> Iterator[ApplianceBinarySensor]:
+    for description in BINARY_SENSORS:
+        yield ApplianceBinarySensor(household, appliance_id, description)
+
+
+class FactBinarySensor[**P](FactEntity, BinarySensorEntity):
+    """A fact, as observed."""
+
+    entity_description: FactBinarySensorEntityDescription[P]
+    _unrecorded_attributes = frozenset({"recipients", "data_points", "came_out", "failed"})
+
+    def _describe(
+        self, description: FactBinarySensorEntityDescription[P], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Show what a description reads, of these."""
+        self.entity_description = description
+        self._watch(description.changed_by)
+        self._args, self._kwargs = args, kwargs
+
+    @override
+    def _read(self) -> object:
+        description = self.entity_description
+        self._attr_is_on = description.is_on_fn(*self._args, **self._kwargs)
+        attributes: dict[str, Any] | None = None
+        if description.attributes_fn is not None:
+            attributes = description.attributes_fn(*self._args, **self._kwargs)
+            self._attr_extra_state_attributes = attributes
+        return self._attr_is_on, attributes
+
+
+class ApplianceBinarySensor(FactBinarySensor[Household, str], ReportingEntity):
+    """A fact about an appliance."""
+
+    def __init__(self, household: Household, appliance_id: str, description: ApplianceFact) -> None:
+        """Show what a description reads."""
+        super().__init__(household, appliance_id, description.key)
+        self._describe(description, household, appliance_id)
+
+
+class HubBinarySensor(FactBinarySensor[Household], HubEntity):
+    """A fact about the firewall itself."""
+
+    def __init__(self, household: Household, description: HubFact) -> None:
+        """Show what a description reads."""
+        super().__init__(household, description.key)
+        self._describe(description, household)
