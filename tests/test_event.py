@@ -42,6 +42,9 @@ async def test_a_transmission_is_told(home: Home) -> None:
         "purposes": ["service"],
         "data_points": [],
         "device_id": device.id,
+        "recipient_ids": [home.subentry(FROSTLINE).subentry_id],
+        # Four members of the body, and that the endpoint is called at all.
+        "withheld": 5,
         "count": 1,
     }
     assert [event.data for event in events] == [told]
@@ -119,7 +122,9 @@ class Talk:
         self.announcer = Announcer(hass, self.describe)
         self.events = async_capture_events(hass, EVENT_TRANSMISSION)
         self.heard: list[Any] = []
-        self.announcer.async_listen("fridge", self.heard.append)
+        self.stop = self.announcer.async_listen("fridge", self.heard.append)
+        self.heard_of_all: list[Any] = []
+        self.announcer.async_listen(None, self.heard_of_all.append)
 
     @staticmethod
     def describe(decided: Decided) -> dict[str, Any]:
@@ -130,12 +135,19 @@ class Talk:
             "data_points": list(decided.released),
         }
 
-    def tell(self, outcome: str, *released: str, to: str = "frostline", by: str = "fridge") -> None:
+    def tell(
+        self,
+        outcome: str,
+        *released: str,
+        to: str = "frostline",
+        by: str | None = "fridge",
+        withheld: int = 0,
+    ) -> None:
         reason = Reason.NOTHING_CONSENTED if outcome == "deny" else Reason.SOME_WITHHELD
         self.announcer.async_tell(
             Decided(
                 at=0, gate="http", outcome=Outcome(outcome), reason=reason, appliance_id=by,
-                recipient_ids=(to,), released=released,
+                recipient_ids=(to,), released=released, withheld=withheld,
             )
         )  # fmt: skip
 
@@ -208,6 +220,25 @@ async def test_a_summary_names_everything_released_once(talk: Talk) -> None:
     talk.tell("redact", "c", "b")
     await talk.wait()
     assert talk.events[-1].data["data_points"] == ["a", "b", "c"]
+
+
+async def test_a_summary_says_how_much_was_held_back_at_most(talk: Talk) -> None:
+    for withheld in (2, 3, 7, 5):
+        talk.tell("redact", withheld=withheld)
+    await talk.wait()
+    assert [event.data["withheld"] for event in talk.events] == [2, 7]
+
+
+async def test_all_appliances_can_be_listened_to(talk: Talk) -> None:
+    talk.tell("deny")
+    talk.tell("deny", by="toothbrush")
+    talk.tell("deny", by=None)
+    assert [told["appliance_id"] for told in talk.heard_of_all] == ["fridge", "toothbrush", None]
+    assert [told["appliance_id"] for told in talk.heard] == ["fridge"]
+    talk.stop()
+    talk.tell("redact")
+    assert len(talk.heard) == 1
+    assert len(talk.heard_of_all) == 4
 
 
 async def test_a_summary_has_an_end(talk: Talk) -> None:

@@ -1,4 +1,4 @@
-"""What the firewall tells aloud of transmissions: an event on the bus, and to its event entities.
+"""What the firewall tells aloud of transmissions: an event on the bus, to entities and triggers.
 
 A change of outcome or reason is told at once, and so is what comes after a quiet minute. More of
 the same is summed up once a minute, or a busy appliance would fill the recorder.
@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_call_later
+from homeassistant.util.signal_type import SignalType
 
-from .const import EVENT_TRANSMISSION
+from .const import DOMAIN, EVENT_TRANSMISSION
 from .engine.events import Decided
 
 SUMMARY_SECONDS = 60
@@ -22,7 +24,14 @@ MAX_NAMES = 50
 """Names of data points in one event."""
 
 type Announcement = dict[str, Any]
-"""What `Household.describe` returns, with `count`: how many transmissions it stands for."""
+"""What `Household.describe` returns, with `recipient_ids`, `withheld` (how many data points were
+held back, the most of any) and `count`: how many transmissions it stands for."""
+SIGNAL_ANNOUNCED: SignalType[str, Announcement, Context | None] = SignalType(f"{DOMAIN}_announced")
+"""For triggers: what is told (the event's name), the announcement, and what led to it.
+
+Not the bus, where anybody may fire the same; and not a listener of the household, which is another
+one after each reload while an automation stays.
+"""
 type _Key = tuple[str | None, tuple[str, ...]]
 type _Said = tuple[str, str]
 
@@ -45,13 +54,16 @@ class Announcer:
         self._hass = hass
         self._describe = describe
         self._talks: dict[_Key, _Talk] = {}
-        self._listeners: dict[str, list[Callable[[Announcement], None]]] = {}
+        self._listeners: dict[str | None, list[Callable[[Announcement], None]]] = {}
 
     @callback
     def async_listen(
-        self, appliance_id: str, listener: Callable[[Announcement], None]
+        self, appliance_id: str | None, listener: Callable[[Announcement], None]
     ) -> CALLBACK_TYPE:
-        """Call a listener with what is announced of an appliance; return how to stop that."""
+        """Call a listener with what is announced of an appliance; return how to stop that.
+
+        None is all of them, with what comes from nothing the household has named.
+        """
         listeners = self._listeners.setdefault(appliance_id, [])
         listeners.append(listener)
         return lambda: listeners.remove(listener)
@@ -62,7 +74,12 @@ class Announcer:
         key = decided.appliance_id, decided.recipient_ids
         talk = self._talks.setdefault(key, _Talk())
         said = decided.outcome.value, decided.reason.value
-        news = {**self._describe(decided), "count": 1}
+        news = {
+            **self._describe(decided),
+            "recipient_ids": list(decided.recipient_ids),
+            "withheld": decided.withheld,
+            "count": 1,
+        }
         if talk.cancel is None or (said != talk.last and talk.changes < MAX_CHANGES):
             # What waits was before it, and is told before it.
             self._tell_waiting(talk)
@@ -71,6 +88,7 @@ class Announcer:
             self._announce(news)
         elif (sum_up := talk.waiting.get(said)) is not None:
             sum_up["count"] += 1
+            sum_up["withheld"] = max(sum_up["withheld"], news["withheld"])
             sum_up["data_points"] = list(
                 dict.fromkeys([*sum_up["data_points"], *news["data_points"]])
             )
@@ -107,5 +125,7 @@ class Announcer:
     def _announce(self, announcement: Announcement) -> None:
         announcement["data_points"] = announcement["data_points"][:MAX_NAMES]
         self._hass.bus.async_fire(EVENT_TRANSMISSION, announcement)
-        for listener in list(self._listeners.get(announcement["appliance_id"], ())):
-            listener(announcement)
+        async_dispatcher_send(self._hass, SIGNAL_ANNOUNCED, EVENT_TRANSMISSION, announcement, None)
+        for whose in dict.fromkeys((announcement["appliance_id"], None)):
+            for listener in list(self._listeners.get(whose, ())):
+                listener(announcement)
