@@ -11,6 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.privacy_firewall.diagnostics import async_get_config_entry_diagnostics
 from custom_components.privacy_firewall.engine import StorageError
+from custom_components.privacy_firewall.engine.model import ConsentState, Decider, Level
 from tests.common import BRUSH, FRIDGE, REPORT, SECRET, Home, a_entry, appliance
 
 TOLD_OF_APPLIANCES = {
@@ -18,6 +19,7 @@ TOLD_OF_APPLIANCES = {
     "addresses",
     "macs",
     "has_token",
+    "has_owner",
     "cloud",
     "remainder",
     "answer",
@@ -31,7 +33,14 @@ def secret_entry() -> MockConfigEntry:
         domain="privacy_firewall",
         title="private-title",
         data={"host": "192.168.77.1", "port": 8080, "later": "private-later"},
-        options={"who_may_grant": "administrators", "left_denied": ["private-id GET private-host"]},
+        options={
+            "who_may_grant": "administrators",
+            "left_denied": ["private-id GET private-host"],
+            "guardians": True,
+            "keep_values": False,
+            "journal_days": 7,
+            "later": "private-later",
+        },
         subentries_data=[
             appliance(
                 "private-name",
@@ -39,6 +48,7 @@ def secret_entry() -> MockConfigEntry:
                 addresses=["192.168.77.2", "192.168.77.3"],
                 macs=["02:00:00:77:00:01"],
                 token="private-token",
+                owner="private-person",
                 base_url="https://private-user:private-pw@cloud.vendor.example/private-account",
                 promoted=["private-point"],
                 later="private-later",
@@ -76,13 +86,22 @@ async def test_nothing_private_is_told(hass: HomeAssistant) -> None:
     for private in ("private-", "192.168.77", "02:00:00:77", "private nonsense"):
         assert private not in written
     assert told["gate"] == {"host": "**REDACTED**", "port": 8080}
-    assert told["options"] == {"who_may_grant": "administrators", "left_denied": 1}
+    assert told["options"] == {
+        "who_may_grant": "administrators",
+        "left_denied": 1,
+        "guardians": True,
+        "keep_values": False,
+        "journal_days": 7,
+        "journal_megabytes": None,
+        "journal_in_backups": None,
+    }
     (told_of_appliance,) = told["appliances"].values()
     assert told_of_appliance == {
         "has_device": True,
         "addresses": 2,
         "macs": 1,
         "has_token": True,
+        "has_owner": True,
         # With credentials it is none that the flow would have stored.
         "cloud": "unreadable",
         "remainder": "redact",
@@ -125,8 +144,8 @@ async def test_gate_on_loopback_is_told(hass: HomeAssistant, host: str, shown: s
 async def test_what_was_observed_is_told(home: Home) -> None:
     """Counts and reasons, and nothing of what was reported."""
     await home.report(REPORT | {"letters": SECRET})
-    recipient = home.subentry("Frostline").subentry_id
-    await home.household.async_grant(home.point("Temperature"), recipient, how="test", person=None)
+    pair = home.point("Temperature"), home.subentry("Frostline").subentry_id
+    await home.household.firewall.decide([pair], ConsentState.GIVEN, Decider(how="test"))
     await home.report(REPORT | {"letters": SECRET})
     told = await async_get_config_entry_diagnostics(home.hass, home.entry)
     written = json.dumps(told)
@@ -148,10 +167,73 @@ async def test_what_was_observed_is_told(home: Home) -> None:
     assert fridge["with_entities"] > 0
     brush = told["appliances"][home.subentry(BRUSH).subentry_id]
     assert (brush["protection"], brush["last_seen"], brush["data_points"]) == ("not_seen", None, {})
+    assert fridge["let_through_until"] is None
+    assert told["consents"] == {
+        "states": {"given": 1},
+        "in_force": {"exact": 1},
+        "timed": 0,
+        "outdated": 0,
+        "personal": 0,
+        "locked_down": False,
+        "restored": 0,
+    }
+    assert told["storage"] == {"works": True, "ledger": {"records": 1, "first_broken": None}}
+    assert told["issues"] == []
     assert told["journal"] == {
         "deny: nothing_consented": 1,
         "redact: some_withheld": 1,
     }
+
+
+CANARY = "quetzal"
+"""Stands in everything that a household, an appliance or a vendor could write."""
+
+
+async def test_no_canary_comes_out(home: Home) -> None:
+    """With something of everything that is told: questions, notices, issues, measures, failures."""
+    await home.change(
+        FRIDGE,
+        name=f"{CANARY} fridge",
+        token=f"{CANARY}-token",
+        base_url=f"http://{CANARY}.local/{CANARY}",
+        owner=f"{CANARY}-person",
+    )
+    await home.change(
+        "Adlens",
+        benefit=f"{CANARY} benefit",
+        if_refused=f"{CANARY} refused",
+        functional=[f"$.body.{CANARY}"],
+    )
+    payload = REPORT | {f"{CANARY}_name": f"{CANARY}-value", "serial": f"{CANARY}12345678"}
+    url = f"/{CANARY}/{CANARY}-token"
+    await home.report(payload, path=url)
+    await home.report(payload, by=BRUSH, to="Adlens", path=f"/{CANARY}?{CANARY}={CANARY}")
+    firewall = home.household.firewall
+    for point in firewall.data_points(home.subentry(BRUSH).subentry_id)[:3]:
+        pairs = [(point.id, one) for one in point.recipients]
+        decider = Decider(how="switch", person=f"{CANARY}-user", context=f"{CANARY}-context")
+        await firewall.decide(pairs, ConsentState.GIVEN, decider, level=Level.COARSE, seconds=600)
+    await firewall.consents.let_through(
+        home.subentry(BRUSH).subentry_id, Decider(how="test"), seconds=60
+    )
+    await home.report(payload, by=BRUSH, to="Adlens")
+    await home.household._async_ask()
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    told = await async_get_config_entry_diagnostics(home.hass, home.entry)
+    assert CANARY not in json.dumps(told).lower()
+    assert {one.partition("_")[0] for one in told["issues"]} >= {"questions", "notice"}
+    assert told["consents"]["timed"] == 3
+    brush = told["appliances"][home.subentry(BRUSH).subentry_id]
+    assert brush["protection"] == "monitored"
+    assert brush["let_through_until"] > 0
+    assert told["journal"]["permit: let_through"] == 1
+
+
+async def test_ledger_that_cannot_be_read_is_told(home: Home) -> None:
+    consents = home.household.firewall.consents
+    with patch.object(consents, "verify", side_effect=StorageError("disk")):
+        told = await async_get_config_entry_diagnostics(home.hass, home.entry)
+    assert told["storage"] == {"works": True, "ledger": "unreadable"}
 
 
 async def test_journal_that_cannot_be_read_is_told(home: Home) -> None:

@@ -218,7 +218,8 @@ def test_quality_scale_answers_every_rule() -> None:
     """Done, to do, or exempt with the reason."""
     scale = read_yaml("quality_scale.yaml")
     assert scale.keys() == {"rules"}
-    assert scale["rules"].keys() == set(RULES.split())
+    # A rule may be broken over two lines.
+    assert scale["rules"].keys() == set(RULES.replace("-\n", "-").split())
     for rule, answer in scale["rules"].items():
         status = answer if isinstance(answer, str) else answer.get("status")
         assert status in {"done", "todo", "exempt"}, rule

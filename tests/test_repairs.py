@@ -15,9 +15,9 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.privacy_firewall.const import DOMAIN
 from custom_components.privacy_firewall.engine.events import Unclaimed
-from custom_components.privacy_firewall.repairs import (
+from custom_components.privacy_firewall.repairs import async_create_fix_flow
+from custom_components.privacy_firewall.unclaimed import (
     ISSUE_UNCLAIMED,
-    async_create_fix_flow,
     async_forget_unclaimed,
     async_note_unclaimed,
     async_review_unclaimed,

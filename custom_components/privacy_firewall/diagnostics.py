@@ -21,10 +21,16 @@ from .const import (
     CONF_BENEFIT,
     CONF_ENDPOINTS,
     CONF_FUNCTIONAL,
+    CONF_GUARDIANS,
     CONF_IF_REFUSED,
+    CONF_JOURNAL_DAYS,
+    CONF_JOURNAL_IN_BACKUPS,
+    CONF_JOURNAL_MEGABYTES,
+    CONF_KEEP_VALUES,
     CONF_MACS,
     CONF_NEUTRAL,
     CONF_ORGANISATION,
+    CONF_OWNER,
     CONF_PROMOTED,
     CONF_PURPOSE,
     CONF_REMAINDER,
@@ -35,9 +41,18 @@ from .const import (
 )
 from .engine import Firewall, StorageError
 from .engine.model import Endpoint
-from .repairs import CONF_LEFT_DENIED
+from .issues import async_raised
 from .survey import is_at_home
+from .unclaimed import CONF_LEFT_DENIED
 
+_PLAIN_OPTIONS = (
+    CONF_GUARDIANS,
+    CONF_KEEP_VALUES,
+    CONF_JOURNAL_DAYS,
+    CONF_JOURNAL_MEGABYTES,
+    CONF_JOURNAL_IN_BACKUPS,
+)
+"""Options that are a number, or a yes or no."""
 JOURNAL_ENTRIES = 100
 """The newest journal entries, whose reasons are counted."""
 
@@ -54,7 +69,10 @@ async def async_get_config_entry_diagnostics(
         "options": {
             CONF_WHO_MAY_GRANT: entry.options.get(CONF_WHO_MAY_GRANT, EVERYONE),
             CONF_LEFT_DENIED: len(entry.options.get(CONF_LEFT_DENIED, ())),
+            # None: as it is unless told otherwise.
+            **{name: entry.options.get(name) for name in _PLAIN_OPTIONS},
         },
+        "issues": async_raised(hass),
         "appliances": {
             subentry.subentry_id: _appliance(subentry)
             for subentry in entry.get_subentries_of_type(SUBENTRY_APPLIANCE)
@@ -69,6 +87,8 @@ async def async_get_config_entry_diagnostics(
         told["gate"]["is_open"] = firewall.gate_is_open
         for appliance_id in firewall.appliances.keys() & told["appliances"].keys():
             told["appliances"][appliance_id] |= _observed(firewall, appliance_id)
+        told["consents"] = _consents(firewall)
+        told["storage"] = await _storage(firewall)
         told["journal"] = await _reasons(firewall)
     return told
 
@@ -87,6 +107,7 @@ def _appliance(subentry: ConfigSubentry) -> dict[str, Any]:
         CONF_ADDRESSES: len(data.get(CONF_ADDRESSES, ())),
         CONF_MACS: len(data.get(CONF_MACS, ())),
         "has_token": data.get(CONF_TOKEN) is not None,
+        "has_owner": data.get(CONF_OWNER) is not None,
         "cloud": _origin(base_url) if (base_url := data.get(CONF_BASE_URL)) else None,
         CONF_REMAINDER: data.get(CONF_REMAINDER),
         CONF_ANSWER: data.get(CONF_ANSWER),
@@ -150,13 +171,37 @@ def _observed(firewall: Firewall, appliance_id: str) -> dict[str, Any]:
         "data_points": dict(sorted(Counter(point.category.value for point in points).items())),
         "with_entities": len(firewall.promoted(appliance_id)),
         "consents_in_force": sum(
-            consent is not None and consent.in_force
+            firewall.is_sharing(point.id, recipient_id)
             for point in points
-            for consent in (
-                firewall.consent(point.id, recipient_id) for recipient_id in point.recipients
-            )
+            for recipient_id in point.recipients
         ),
+        "let_through_until": firewall.let_through_until(appliance_id),
     }
+
+
+def _consents(firewall: Firewall) -> dict[str, Any]:
+    """Return how many decisions there are of which kind, and what holds beside them."""
+    decided = firewall.decided()
+    in_force = [one for one in decided if firewall.is_in_force(one)]
+    return {
+        "states": dict(sorted(Counter(one.state.value for one in decided).items())),
+        "in_force": dict(sorted(Counter(one.level.value for one in in_force).items())),
+        "timed": sum(one.until is not None for one in in_force),
+        "outdated": sum(firewall.consents.is_outdated(one) for one in in_force),
+        "personal": sum(one.subject is not None for one in in_force),
+        "locked_down": firewall.consents.is_locked_down,
+        "restored": len(firewall.consents.restored()),
+    }
+
+
+async def _storage(firewall: Firewall) -> dict[str, Any]:
+    """Return whether the disk takes records, and whether the ledger's chain is whole."""
+    told: dict[str, Any] = {"works": firewall.storage_works}
+    try:
+        check = await firewall.consents.verify()
+    except StorageError:
+        return told | {"ledger": "unreadable"}
+    return told | {"ledger": {"records": check.records, "first_broken": check.first_broken}}
 
 
 async def _reasons(firewall: Firewall) -> dict[str, int] | str:

@@ -1,13 +1,10 @@
-"""Unclaimed endpoints: one repair for all of them, asked about once.
+"""What can be done about an issue: forms that open from Home Assistant's repairs.
 
-What an appliance calls and no recipient claims was denied already. Here the household hears of it,
-and says whose it is or leaves it denied. Only appliance, host and method are kept; paths are not,
-for appliances write data into them.
+Here those of gate, files and appliances; `consent_repairs` has those of what people decide, and
+`unclaimed` the one of calls that no recipient claims.
 """
 
-import re
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
 from homeassistant.components.repairs import (
     ConfirmRepairFlow,
@@ -15,230 +12,251 @@ from homeassistant.components.repairs import (
     RepairsFlow,
     RepairsFlowResult,
 )
-from homeassistant.config_entries import SOURCE_USER, ConfigEntry
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.selector import (
-    SelectOptionDict,
-    SelectSelector,
-    SelectSelectorConfig,
-    SelectSelectorMode,
-)
-from homeassistant.util.hass_dict import HassKey
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntry, ConfigEntryState
+from homeassistant.const import CONF_DEVICE_ID, CONF_HOST, CONF_PORT
+from homeassistant.core import HomeAssistant
 import probatio
 
-from .const import (
-    CONF_BASE_URL,
-    CONF_ENDPOINTS,
-    DOMAIN,
-    SUBENTRY_RECIPIENT,
+from .consent_repairs import NoticeFlow, QuestionsFlow, RestoredFlow, StarvingFlow
+from .const import DOMAIN, SUBENTRY_APPLIANCE
+from .engine import StorageError, Trouble, diagnose, start_over
+from .forms import async_words, plain
+from .household import database_path
+from .issues import (
+    DAMAGED,
+    GATE,
+    GONE,
+    JOURNAL_REPLACED,
+    NOTICE,
+    QUESTIONS,
+    RESTORED,
+    SILENT,
+    STARVING,
+    STORAGE,
 )
-from .engine.events import Unclaimed
-from .engine.model import Endpoint
-from .forms import async_words, listed, plain
+from .unclaimed import CONF_LEFT_DENIED, ISSUE_UNCLAIMED, Call, UnclaimedFlow
 
-ISSUE_UNCLAIMED = "unclaimed_endpoints"
-CONF_LEFT_DENIED = "left_denied"
-"""Of the entry's options: the calls that the household was asked about and left denied."""
-MAX_LEFT_DENIED = 500
-"""Calls remembered so; as many as the engine keeps apart."""
-
-_HOST = re.compile(r"[a-z0-9_.:-]{1,253}")
-_METHOD = re.compile(r"[A-Z]{1,16}")
-
-
-class Call(NamedTuple):
-    """Who calls what, as far as it may be kept."""
-
-    appliance_id: str
-    method: str
-    host: str
-
-    @property
-    def line(self) -> str:
-        """Return the form in which it is remembered."""
-        return " ".join(self)
-
-
-_CALLS: HassKey[dict[str, dict[Call, int]]] = HassKey(f"{DOMAIN}.unclaimed")
-"""Per entry, how often each call was counted since the engine started."""
-
-
-@callback
-def async_note_unclaimed(hass: HomeAssistant, entry: ConfigEntry, event: Unclaimed) -> None:
-    """Count a call that no recipient claims; a new one appears in the repair."""
-    if _HOST.fullmatch(event.host) is None or _METHOD.fullmatch(event.method) is None:
-        # Denied like any other; but no name that a household could say anything about.
-        return
-    counts = hass.data.setdefault(_CALLS, {}).setdefault(entry.entry_id, {})
-    call = Call(event.appliance_id, event.method, event.host)
-    is_new = call not in counts
-    counts[call] = event.count
-    if is_new:
-        async_review_unclaimed(hass, entry)
-
-
-@callback
-def async_review_unclaimed(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Bring the repair up to date with the entry; without open calls it goes away."""
-    counts = hass.data.get(_CALLS, {}).get(entry.entry_id, {})
-    for call in [call for call in counts if _is_settled(entry, call)]:
-        # Should its path turn out to be unclaimed all the same, it comes back.
-        del counts[call]
-    if not (calls := _open_calls(hass, entry)):
-        ir.async_delete_issue(hass, DOMAIN, ISSUE_UNCLAIMED)
-        return
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        ISSUE_UNCLAIMED,
-        data={"entry_id": entry.entry_id},
-        is_fixable=True,
-        severity=ir.IssueSeverity.WARNING,
-        translation_key=ISSUE_UNCLAIMED,
-        translation_placeholders={"number": str(len(calls))},
-    )
-
-
-@callback
-def async_forget_unclaimed(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Drop the repair and what was counted, when the entry is unloaded."""
-    hass.data.get(_CALLS, {}).pop(entry.entry_id, None)
-    ir.async_delete_issue(hass, DOMAIN, ISSUE_UNCLAIMED)
-
-
-def _is_settled(entry: ConfigEntry, call: Call) -> bool:
-    """Tell whether a recipient claims the host by now, or the appliance is gone."""
-    if call.appliance_id not in entry.subentries:
-        return True
-    for subentry in entry.get_subentries_of_type(SUBENTRY_RECIPIENT):
-        for line in subentry.data.get(CONF_ENDPOINTS, ()):
-            try:
-                endpoint = Endpoint.parse(line)
-            except ValueError:
-                continue
-            if endpoint.host == call.host and endpoint.method in ("*", call.method):
-                return True
-    return False
-
-
-def _open_calls(hass: HomeAssistant, entry: ConfigEntry) -> dict[Call, int]:
-    """Return the calls to ask about with their counts, the most frequent first."""
-    left = set(entry.options.get(CONF_LEFT_DENIED, ()))
-    counts = hass.data.get(_CALLS, {}).get(entry.entry_id, {})
-    return {
-        call: counts[call]
-        for call in sorted(counts, key=lambda call: (-counts[call], call))
-        if call.line not in left
-    }
+__all__ = ["CONF_LEFT_DENIED", "ISSUE_UNCLAIMED", "Call", "async_create_fix_flow"]
 
 
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
     """Return the flow of a repair."""
-    if issue_id == ISSUE_UNCLAIMED:
-        return UnclaimedFlow()
-    return ConfirmRepairFlow()
+    flow = _FLOWS.get(issue_id) or _FLOWS.get(issue_id.rpartition("_")[0])
+    return flow() if flow is not None else ConfirmRepairFlow()
 
 
-class UnclaimedFlow(RepairsFlow):
-    """Shows what was called, and asks whose it is."""
+class _EntryFlow(RepairsFlow):
+    """A flow about the entry, which need not be loaded."""
 
-    def __init__(self) -> None:
-        """Start with nothing shown."""
-        self._shown: list[Call] = []
+    def _entry(self) -> ConfigEntry | None:
+        return next(iter(self.hass.config_entries.async_entries(DOMAIN)), None)
+
+    def _said(self, name: str) -> str:
+        """Return what the issue was raised with."""
+        return str((self.data or {}).get(name) or "")
+
+    async def _async_cause(self, kind: str) -> str:
+        words = await async_words(self.hass, kind)
+        return words.get(self._said("cause"), words.get("unknown", "-"))
+
+    async def _async_set_up(self, entry: ConfigEntry) -> RepairsFlowResult:
+        """Set the entry up again; say whether that helped."""
+        await self.hass.config_entries.async_reload(entry.entry_id)
+        if entry.state is ConfigEntryState.LOADED:
+            return self.async_create_entry(data={})
+        return self.async_abort(reason="still_failing")
+
+
+class GateFlow(_EntryFlow):
+    """The gate cannot listen where it is to: move it, or try again."""
 
     async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
-        """Show the calls as counted until now, and ask what to do."""
+        """Say where and why, and ask what to do."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
-        async_review_unclaimed(self.hass, entry)
-        if not (calls := _open_calls(self.hass, entry)):
-            return self.async_create_entry(data={})
-        self._shown = list(calls)
-        lines = [f"{_written(entry, call)}: {count}" for call, count in calls.items()]
         return self.async_show_menu(
             step_id="init",
-            menu_options=["add_recipient", "leave_denied"],
-            description_placeholders={"unclaimed": listed(lines, await async_words(self.hass))},
+            menu_options=["try_again", "move_gate"],
+            description_placeholders={
+                "host": plain(str(entry.data[CONF_HOST])),
+                "port": str(entry.data[CONF_PORT]),
+                "cause": await self._async_cause("gate_trouble"),
+            },
         )
 
-    async def async_step_leave_denied(
+    async def async_step_try_again(
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
-        """Remember what was shown, so that it is not asked about again."""
+        """Set up again at once."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
-        before = [
-            line
-            for line in entry.options.get(CONF_LEFT_DENIED, ())
-            if line.partition(" ")[0] in entry.subentries
-        ]
-        left = list(dict.fromkeys([*before, *(call.line for call in self._shown)]))[
-            -MAX_LEFT_DENIED:
-        ]
-        self.hass.config_entries.async_update_entry(
-            entry, options={**entry.options, CONF_LEFT_DENIED: left}
-        )
-        async_review_unclaimed(self.hass, entry)
-        # What was called since the list was shown is asked about in turn.
-        return await self.async_step_init()
+        return await self._async_set_up(entry)
 
-    async def async_step_add_recipient(
-        self, user_input: dict[str, list[str]] | None = None
+    async def async_step_move_gate(
+        self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
-        """Ask which of the calls are one recipient's, then go on in that recipient's form."""
+        """Go on in the form that moves the gate."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
-        lines = list(
-            dict.fromkeys(
-                _endpoint(entry, call)
-                for call in self._shown
-                if call.appliance_id in entry.subentries
-            )
+        started = await self.hass.config_entries.flow.async_init(
+            DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
         )
-        if user_input is None and len(lines) > 1:
-            options = [SelectOptionDict(value=line, label=line) for line in lines]
-            return self.async_show_form(
-                step_id="add_recipient",
-                data_schema=probatio.Schema(
-                    {
-                        probatio.Required(CONF_ENDPOINTS): SelectSelector(
-                            SelectSelectorConfig(
-                                options=options, multiple=True, mode=SelectSelectorMode.LIST
-                            )
-                        )
-                    }
-                ),
-            )
-        chosen = user_input[CONF_ENDPOINTS] if user_input else lines
-        started = await self.hass.config_entries.subentries.async_init(
-            (entry.entry_id, SUBENTRY_RECIPIENT),
-            context={"source": SOURCE_USER},
-            data={CONF_ENDPOINTS: chosen},
-        )
-        # An abort leaves the repair open: it goes away when the recipient claims the calls.
+        # The issue goes away when the gate has opened, not before.
         return self.async_abort(
-            reason="add_recipient",
+            reason="move_gate", next_flow=(FlowType.CONFIG_FLOW, started["flow_id"])
+        )
+
+
+class StorageFlow(_EntryFlow):
+    """The disk refuses records: try again."""
+
+    async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Say why, as far as it was found out; submitted, try again."""
+        return self.async_show_form(
+            step_id="try_again",
+            data_schema=probatio.Schema({}),
+            description_placeholders={"cause": await self._async_cause("storage_trouble")},
+        )
+
+    async def async_step_try_again(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Write something, or start, if it did not."""
+        if (entry := self._entry()) is None:
+            return self.async_abort(reason="not_loaded")
+        if entry.state is not ConfigEntryState.LOADED:
+            return await self._async_set_up(entry)
+        if await entry.runtime_data.firewall.try_storage():
+            return self.async_create_entry(data={})
+        return self.async_abort(reason="still_failing")
+
+
+class DamagedFlow(_EntryFlow):
+    """The household's file is damaged: start over with every consent off, if that is wanted."""
+
+    async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Say what starting over means."""
+        return self.async_show_form(
+            step_id="confirm",
+            data_schema=probatio.Schema({}),
+            description_placeholders={"file": f"`{database_path(self.hass).name}`"},
+        )
+
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Set the file aside, unless somebody put a whole one in its place meanwhile."""
+        if (entry := self._entry()) is None:
+            return self.async_abort(reason="not_loaded")
+        if entry.state is ConfigEntryState.LOADED:
+            await self.hass.config_entries.async_unload(entry.entry_id)
+        path = database_path(self.hass)
+        if await self.hass.async_add_executor_job(diagnose, path) is Trouble.DAMAGED:
+            try:
+                await start_over(path)
+            except StorageError:
+                return self.async_abort(reason="still_failing")
+        return await self._async_set_up(entry)
+
+
+class JournalFlow(RepairsFlow):
+    """The journal was damaged and begins anew; there is nothing to decide."""
+
+    async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Say what is gone."""
+        return self.async_show_form(step_id="confirm", data_schema=probatio.Schema({}))
+
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """It was read."""
+        return self.async_create_entry(data={})
+
+
+class ApplianceFlow(_EntryFlow):
+    """An appliance's device was removed, or nothing was seen of it for long."""
+
+    menu: tuple[str, ...] = ("open_appliance", "remove")
+
+    async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Name it, and ask what to do."""
+        entry = self._entry()
+        if entry is None or (subentry := entry.subentries.get(self._said("appliance_id"))) is None:
+            return self.async_abort(reason="not_loaded")
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=list(self.menu),
+            description_placeholders={"appliance": plain(subentry.title)},
+        )
+
+    async def async_step_open_appliance(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Go on in the appliance's own form."""
+        entry, appliance_id = self._entry(), self._said("appliance_id")
+        if entry is None or appliance_id not in entry.subentries:
+            return self.async_abort(reason="not_loaded")
+        started = await self.hass.config_entries.subentries.async_init(
+            (entry.entry_id, SUBENTRY_APPLIANCE),
+            context={"source": SOURCE_RECONFIGURE, "subentry_id": appliance_id},
+        )
+        return self.async_abort(
+            reason="open_appliance",
             next_flow=(FlowType.CONFIG_SUBENTRIES_FLOW, started["flow_id"]),
         )
 
-    def _entry(self) -> ConfigEntry | None:
-        entries = self.hass.config_entries.async_loaded_entries(DOMAIN)
-        return entries[0] if entries else None
+    async def async_step_keep(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Link it with no device any more: it has one of our own already."""
+        entry = self._entry()
+        if entry is None or (subentry := entry.subentries.get(self._said("appliance_id"))) is None:
+            return self.async_abort(reason="not_loaded")
+        self.hass.config_entries.async_update_subentry(
+            entry, subentry, data={**subentry.data, CONF_DEVICE_ID: None}
+        )
+        return self.async_create_entry(data={})
+
+    async def async_step_remove(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Remove it, once that is confirmed."""
+        entry, appliance_id = self._entry(), self._said("appliance_id")
+        if entry is None or (subentry := entry.subentries.get(appliance_id)) is None:
+            return self.async_abort(reason="not_loaded")
+        return self.async_show_form(
+            step_id="confirm_removal",
+            data_schema=probatio.Schema({}),
+            description_placeholders={"appliance": plain(subentry.title)},
+        )
+
+    async def async_step_confirm_removal(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Remove the appliance with its entities; what was decided stays in the ledger."""
+        entry, appliance_id = self._entry(), self._said("appliance_id")
+        if entry is not None and appliance_id in entry.subentries:
+            self.hass.config_entries.async_remove_subentry(entry, appliance_id)
+        return self.async_create_entry(data={})
 
 
-def _written(entry: ConfigEntry, call: Call) -> str:
-    """Return a call as a line of a list; its host was checked to be no Markdown."""
-    name = entry.subentries[call.appliance_id].title
-    return f"{plain(name)} → `{call.host}` ({call.method})"
+class GoneFlow(ApplianceFlow):
+    """The device that an appliance was linked with is no more."""
+
+    menu = ("open_appliance", "keep", "remove")
 
 
-def _endpoint(entry: ConfigEntry, call: Call) -> str:
-    """Return the endpoint that would claim a call, by http: so the appliance calls its cloud."""
-    base = urlsplit(entry.subentries[call.appliance_id].data.get(CONF_BASE_URL) or "")
-    if base.hostname == call.host:
-        return f"{call.method} {base.scheme}://{base.netloc}/"
-    host = f"[{call.host}]" if ":" in call.host else call.host
-    return f"{call.method} http://{host}/"
+_FLOWS: dict[str, Callable[[], RepairsFlow]] = {
+    DAMAGED: DamagedFlow,
+    GATE: GateFlow,
+    GONE: GoneFlow,
+    ISSUE_UNCLAIMED: UnclaimedFlow,
+    JOURNAL_REPLACED: JournalFlow,
+    NOTICE: NoticeFlow,
+    QUESTIONS: QuestionsFlow,
+    RESTORED: RestoredFlow,
+    SILENT: ApplianceFlow,
+    STARVING: StarvingFlow,
+    STORAGE: StorageFlow,
+}
+"""By issue id, or what stands before the last `_` of it: the flow."""
