@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import ClientError
 
-from . import dashboard, payloads
+from . import dashboard, in_time, payloads
 from .home_assistant import PASSWORD, USER, HomeAssistantError, complaints
 from .household import (
     DENTIST,
@@ -259,9 +259,13 @@ async def tell(page: Page, folder: Path, *, once: bool) -> None:
         await story.nothing_consented("fridge", 1)
         await story.switch("fridge", COMPRESSOR, SERVICE_DESK, 2, on=True)
         await story.switch("fridge", COMPRESSOR, SERVICE_DESK, 3, on=False)
+        await in_time.an_automation_waits(household, "toothbrush")
         await story.nothing_consented("toothbrush", 4)
-        await story.switch("toothbrush", BRUSHING, DENTIST, 5, on=True)
-        await story.switch("toothbrush", BRUSHING, DENTIST, 6, on=False)
+        await in_time.it_reacted(page, household, 5)
+        await story.switch("toothbrush", BRUSHING, DENTIST, 6, on=True)
+        await story.switch("toothbrush", BRUSHING, DENTIST, 7, on=False)
+        await in_time.a_grant_runs_out(page, household, ("toothbrush", BRUSHING, DENTIST), 8)
+        await in_time.the_gate_is_tested(page, household)
         await story.nothing_to_complain_about()
         page.summary()
         if not once:

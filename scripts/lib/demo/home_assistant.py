@@ -24,6 +24,10 @@ _CONFIGURATION = """\
 # The user interface, and what its device pages show. Nothing here calls the internet.
 history:
 logbook:
+automation: !include automations.yaml
+input_boolean:
+  data_was_blocked:
+    name: Data was blocked
 
 homeassistant:
   name: Demo home
@@ -123,6 +127,7 @@ class HomeAssistant:
         storage.mkdir(parents=True)
         components.mkdir()
         (self.folder / "configuration.yaml").write_text(_CONFIGURATION)
+        (self.folder / "automations.yaml").write_text("[]\n")
         (components / "privacy_firewall").symlink_to(
             REPOSITORY / "custom_components" / "privacy_firewall"
         )
