@@ -25,6 +25,7 @@ from pytest_homeassistant_custom_component.common import (
     mock_restore_cache_with_extra_data,
 )
 
+from custom_components.privacy_firewall.const import DOMAIN
 from custom_components.privacy_firewall.engine import SEEN_FOR
 from custom_components.privacy_firewall.entity import MAX_NAMES, STATUS_SECONDS, WRITE_SECONDS
 from custom_components.privacy_firewall.sensor import HUB_SENSORS
@@ -382,6 +383,27 @@ async def test_the_self_test_is_not_counted(home: Home) -> None:
     assert today(home) == ["0", "0", "0", "0"]
     await home.reload()
     assert today(home) == ["0", "0", "0", "0"]
+    assert state(home, shown).state == STATE_UNKNOWN
+    await home.hass.services.async_call(DOMAIN, "self_test", blocking=True)
+    assert state(home, shown).state != STATE_UNKNOWN, "by the action as by the button"
+
+
+async def test_what_is_forgotten_is_not_counted(noon: FrozenDateTimeFactory, home: Home) -> None:
+    await home.report(by=BRUSH)
+    await home.report()
+    await decide(home, "Temperature")
+    await home.report()
+    await wait(home, noon, STATUS_SECONDS)
+    assert today(home) == ["0", "1", "2", "1"]
+    data = {"appliance_id": home.subentry(FRIDGE).subentry_id}
+    await home.hass.services.async_call(DOMAIN, "forget", data, blocking=True, return_response=True)
+    await wait(home, noon, STATUS_SECONDS)
+    assert today(home) == ["0", "0", "1", "0"]
+    sharing = state(home, home.entity("binary_sensor", "sharing"))
+    assert (sharing.state, sharing.attributes["recipients"]) == ("off", [])
+    assert sharing.attributes["data_points"] == []
+    await home.reload()
+    assert today(home) == ["0", "0", "1", "0"]
 
 
 async def test_counts_of_today_are_written_once_in_a_while(

@@ -227,5 +227,6 @@ async def _forget(call: ServiceCall) -> ServiceResponse:
         count = await household.firewall.forget_journal(appliance_id)
     except StorageError as err:
         raise failure("journal_not_forgotten") from err
+    household.observed.async_forget(appliance_id)
     household.async_changed()
     return {"appliance_id": appliance_id, "count": count}

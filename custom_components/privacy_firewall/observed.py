@@ -28,9 +28,10 @@ class Observed:
     def __init__(self, household: Household) -> None:
         """Start with nothing seen."""
         self._household = household
-        self.today: Counter[Outcome] = Counter()
-        """Transmissions of the household's appliances since `since`."""
         self.since = dt_util.start_of_local_day()
+        """When today began."""
+        self._today: dict[str, Counter[Outcome]] = {}
+        """Transmissions since then, by appliance."""
         self.self_test: SelfTestReport | None = None
         """The last one since the start: what it proves, it proves of the gate that it tried."""
         self._recipients: dict[tuple[str, str], float] = {}
@@ -46,12 +47,12 @@ class Observed:
         To be called before the gate opens, so that nothing is missed or counted twice.
         """
         self.since = dt_util.start_of_local_day()
-        self.today.clear()
+        self._today.clear()
         journal = self._household.firewall.journal
         midnight = self.since.timestamp()
         for appliance_id, tally in (await journal.tallies(midnight)).items():
             if self._is_known(appliance_id):
-                self.today.update(tally.counts)
+                self._today[appliance_id] = Counter(tally.counts)
         day_ago = self._household.firewall.now() - SEEN_FOR
         for left in await journal.last_disclosed(min(midnight, day_ago)):
             self._note(left.appliance_id, left.recipient_ids, left.released, left.at)
@@ -86,7 +87,7 @@ class Observed:
 
     @callback
     def _begin_day(self, _: datetime) -> None:
-        self.today.clear()
+        self._today.clear()
         self.since = dt_util.start_of_local_day()
         self._wait_for_midnight()
         self._household.async_changed()
@@ -95,7 +96,7 @@ class Observed:
     def _hear(self, event: Event) -> None:
         if not isinstance(event, Decided) or event.appliance_id is None:
             return
-        self.today[event.outcome] += 1
+        self._today.setdefault(event.appliance_id, Counter())[event.outcome] += 1
         if event.outcome is not Outcome.DENY:
             self._note(event.appliance_id, event.recipient_ids, event.released, event.at)
 
@@ -107,6 +108,19 @@ class Observed:
             self._recipients[pair] = max(at, self._recipients.get(pair, at))
         for point_id in released:
             self._points[point_id] = max(at, self._points.get(point_id, at))
+
+    @callback
+    def async_forget(self, appliance_id: str) -> None:
+        """Know no more of an appliance than its journal, which was just forgotten."""
+        self._today.pop(appliance_id, None)
+        for pair in [one for one in self._recipients if one[0] == appliance_id]:
+            del self._recipients[pair]
+        for point in self._household.firewall.data_points(appliance_id):
+            self._points.pop(point.id, None)
+
+    def today(self, outcome: Outcome) -> int:
+        """Return how many transmissions of the household's appliances became that today."""
+        return sum(counts[outcome] for counts in self._today.values())
 
     # --- What left ---
 
@@ -180,7 +194,7 @@ class Observed:
             self.self_test = await self._household.firewall.self_test()
         except StorageError as err:
             raise HomeAssistantError(
-                translation_domain=DOMAIN, translation_key="self_test_not_recorded"
+                translation_domain=DOMAIN, translation_key="self_test_not_done"
             ) from err
         finally:
             self._household.async_changed()

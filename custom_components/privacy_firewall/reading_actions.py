@@ -191,11 +191,7 @@ async def _verify(call: ServiceCall) -> ServiceResponse:
 
 async def _self_test(call: ServiceCall) -> ServiceResponse:
     """Send canaries through every gate."""
-    household = async_household(call.hass)
-    try:
-        report = await household.firewall.self_test()
-    except StorageError as err:
-        raise failure("self_test_not_done") from err
+    report = await async_household(call.hass).observed.async_self_test()
     return report.as_dict()
 
 

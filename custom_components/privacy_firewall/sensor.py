@@ -160,7 +160,7 @@ def _questions(household: Household) -> int:
 
 
 def _today(outcome: Outcome) -> Callable[[Household], int]:
-    return lambda household: household.observed.today[outcome]
+    return lambda household: household.observed.today(outcome)
 
 
 HUB_SENSORS: tuple[HubFact, ...] = (

@@ -280,6 +280,20 @@ async def test_sums(journal: Journal) -> None:
     assert await journal.tallies(4.5) == {"oven": tallies["oven"]}
 
 
+async def test_what_left_last_is_told_of_every_combination(journal: Journal) -> None:
+    for at in (2.0, 5.0, 9.0):
+        await journal.append(entry(at))
+    await journal.append(entry(3.0, released=("d4",)))
+    await journal.append(denied(9.5))
+    await journal.append(stranger(9.6))
+    left = {(one.released, one.at) for one in await journal.last_disclosed(0.0)}
+    assert left == {(entry().released, 9.0), (("d4",), 3.0)}
+    assert [one.at for one in await journal.last_disclosed(3.5)] == [9.0]
+    (one,) = await journal.last_disclosed(9.0)
+    assert (one.appliance_id, one.recipient_ids) == ("fridge", entry().recipient_ids)
+    assert await journal.last_disclosed(9.1) == []
+
+
 async def test_sums_outlast_a_purge(journal: Journal) -> None:
     for at in range(10):
         await journal.append(entry(float(at), outcome=list(Outcome)[at % 3]))
