@@ -115,7 +115,7 @@ async def test_names_are_shown_as_they_stand(client: Client, home: Home) -> None
     repair = Repair(home.hass, client, "restored")
     shown = await repair.open()
     assert shown["description_placeholders"]["consents"].startswith(
-        r"- Fridge \!\[x\](http://evil/x.png): Temperature"
+        r"- Fridge \!\[x\](http\://evil/x.png): Temperature"
     )
     shown = await repair.choose("choose")
     (option,) = shown["data_schema"][0]["selector"]["select"]["options"]
@@ -255,7 +255,7 @@ async def test_questions_are_one_issue_for_the_home(client: Client, home: Home) 
     told = shown["description_placeholders"]["questions"]
     assert "**Fridge → Frostline** (service): " in told
     assert "**Toothbrush → Adlens** (marketing): " in told
-    assert r"\*Free\* \!\[x\](http://evil/x.png)" in told
+    assert r"\*Free\* \!\[x\](http\://evil/x.png)" in told
     assert shown["description_placeholders"]["changed"] == "nothing"
     # Over a restart they wait on.
     await home.reload()

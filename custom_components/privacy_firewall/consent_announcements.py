@@ -7,7 +7,6 @@ counts, where grants are judged, as part of that same action.
 """
 
 from collections.abc import Callable, Iterable
-import re
 from typing import TYPE_CHECKING, Any
 
 from homeassistant.core import Context, HomeAssistant, callback
@@ -18,16 +17,13 @@ from .announcements import MAX_NAMES, SIGNAL_ANNOUNCED, Announcement
 from .const import EVENT_CONSENT, EVENT_GRANT_ENDING, EVENT_REQUEST
 from .engine.events import ConsentsChanged, ConsentsRequested, Event, GrantEnding, Unclaimed
 from .engine.model import Consent, ConsentState, Decider
-from .unclaimed import CONF_LEFT_DENIED, Call
+from .unclaimed import CONF_LEFT_DENIED, Call, is_plausible
 
 if TYPE_CHECKING:
     from .household import Household
 
 ENDPOINT = "endpoint"
 """By which triggers know an unclaimed endpoint; there is no event of it on the bus."""
-
-_HOST = re.compile(r"[a-z0-9_.:-]{1,253}")
-_METHOD = re.compile(r"[A-Z]{1,16}")
 
 
 class ConsentAnnouncer:
@@ -75,8 +71,7 @@ class ConsentAnnouncer:
         call = Call(event.appliance_id, event.method, event.host)
         if event.count > 1 or call.line in self._household.entry.options.get(CONF_LEFT_DENIED, ()):
             return
-        # The appliance wrote the host: what is no name of one is denied, and not passed on.
-        if _HOST.fullmatch(event.host) is None or _METHOD.fullmatch(event.method) is None:
+        if not is_plausible(event):
             return
         told: Announcement = {
             **self._appliance(event.appliance_id),

@@ -22,7 +22,7 @@ import probatio
 
 from .const import DOMAIN
 from .engine import StorageError
-from .engine.model import Consent, ConsentState, Decider, Level
+from .engine.model import Consent, ConsentState
 from .forms import async_words, listed, plain
 from .issues import Pair, written
 
@@ -103,7 +103,7 @@ class RestoredFlow(_HouseholdFlow):
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
         """Bring back those that were shown."""
-        return await self._async_settle({_pair(one) for one in self._shown})
+        return await self._async_settle({one.pair for one in self._shown})
 
     async def async_step_withdraw_all(
         self, user_input: dict[str, str] | None = None
@@ -143,15 +143,15 @@ class RestoredFlow(_HouseholdFlow):
             )
         chosen = set(user_input[CONF_KEEP])
         return await self._async_settle(
-            {_pair(one) for number, one in enumerate(self._shown) if str(number) in chosen}
+            {one.pair for number, one in enumerate(self._shown) if str(number) in chosen}
         )
 
     async def _async_settle(self, keep: set[Pair]) -> RepairsFlowResult:
         """Keep some of those shown, withdraw the others shown; what is not this user's waits on."""
         if (household := self._household()) is None:
             return self.async_abort(reason="not_loaded")
-        allowed = {_pair(one) for one in await _allowed(household, self._shown)}
-        shown = {_pair(one) for one in self._shown}
+        allowed = {one.pair for one in await _allowed(household, self._shown)}
+        shown = {one.pair for one in self._shown}
         decided = (shown - keep) | (keep & allowed)
         if not decided:
             return self.async_abort(reason="not_allowed")
@@ -205,7 +205,7 @@ class QuestionsFlow(_HouseholdFlow):
         """Refuse what was shown and is off; what is given under an earlier notice stays."""
         if (household := self._household()) is None:
             return self.async_abort(reason="not_loaded")
-        off = [_pair(one) for one in self._open if not household.firewall.is_in_force(one)]
+        off = [one.pair for one in self._open if not household.firewall.is_in_force(one)]
         if not off:
             return self.async_create_entry(data={})
         return await self._async_do(
@@ -264,7 +264,7 @@ class NoticeFlow(_HouseholdFlow):
         if not given:
             return self.async_abort(reason="not_allowed")
         decider = household.grants.decider(HOW, _context(), notice_shown=True)
-        return await self._async_do(_give(household, given, decider))
+        return await self._async_do(household.decisions.async_confirm(given, decider))
 
     async def async_step_withdraw(
         self, user_input: dict[str, str] | None = None
@@ -272,7 +272,7 @@ class NoticeFlow(_HouseholdFlow):
         """Withdraw everything of this recipient; anybody may."""
         if (household := self._household()) is None:
             return self.async_abort(reason="not_loaded")
-        given = [_pair(one) for one in household.firewall.consents.given(self._recipient_id)]
+        given = [one.pair for one in household.firewall.consents.given(self._recipient_id)]
         if not given:
             return self.async_create_entry(data={})
         return await self._async_do(
@@ -318,13 +318,13 @@ class StarvingFlow(_HouseholdFlow):
                 )
             )
         decider = household.grants.decider(HOW, context)
-        pairs = [_pair(one) for one in taken]
+        pairs = [one.pair for one in taken]
         return await self._async_do(
             household.grants.async_widen(
                 frozenset(pairs),
                 entity_id=None,
                 context=context,
-                do=partial(_give, household, taken, decider),
+                do=partial(household.decisions.async_give_again, taken, decider),
                 undo=partial(
                     household.decisions.async_decide, pairs, ConsentState.WITHDRAWN, decider
                 ),
@@ -350,10 +350,6 @@ class StarvingFlow(_HouseholdFlow):
             )
 
 
-def _pair(consent: Consent) -> Pair:
-    return consent.data_point_id, consent.recipient_id
-
-
 def _owners(household: Household, consents: Iterable[Consent]) -> set[str | None]:
     """Return whose consents these are: by the appliance now, and as it was recorded."""
     known = household.firewall.appliances
@@ -372,18 +368,6 @@ async def _allowed(household: Household, consents: Collection[Consent]) -> list[
         for one in consents
         if await household.grants.async_may_open(context, _owners(household, [one]))
     ]
-
-
-async def _give(household: Household, consents: Collection[Consent], decider: Decider) -> None:
-    """Give these as they were: level and end; one that would be over by now stays off."""
-    groups: dict[tuple[Level, float | None], list[Pair]] = {}
-    for one in consents:
-        if one.until is None or one.until > household.firewall.now():
-            groups.setdefault((one.level, one.until), []).append(_pair(one))
-    for (level, until), pairs in groups.items():
-        await household.decisions.async_decide(
-            pairs, ConsentState.GIVEN, decider, level=level, until=until
-        )
 
 
 def _asked(household: Household, consents: Iterable[Consent]) -> str:

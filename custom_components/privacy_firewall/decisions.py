@@ -92,11 +92,11 @@ class Decisions:
             )
 
         async def take_back() -> None:
-            if mine := [_pair(one) for one in given if self._is_newest(one)]:
+            if mine := [one.pair for one in given if self._is_newest(one)]:
                 taken = await self.async_decide(mine, ConsentState.WITHDRAWN, decider)
                 # A grant that only made another one longer or finer: that one was meant.
-                still = {_pair(one) for one in taken if self._is_newest(one)}
-                await self._give_again([one for one in in_force if _pair(one) in still], decider)
+                still = {one.pair for one in taken if self._is_newest(one)}
+                await self.async_give_again([one for one in in_force if one.pair in still], decider)
 
         await self._grants.async_widen(
             frozenset(before),
@@ -114,17 +114,17 @@ class Decisions:
         it: one that is no longer in force, or would now accept something new, is left as it is.
         Returns how many were confirmed; raises `HomeAssistantError`.
         """
-        return await self._give_again(
+        return await self.async_give_again(
             [one for one in consents if self._is_newest(one) and self._firewall.is_in_force(one)],
             decider,
         )
 
-    async def _give_again(self, consents: Collection[Consent], decider: Decider) -> int:
+    async def async_give_again(self, consents: Collection[Consent], decider: Decider) -> int:
         """Give consents as they were: level and end, and whatever else was accepted by them."""
         groups: dict[tuple[Level, float | None], list[Pair]] = {}
         for one in consents:
             if self._accepts_nothing_new(one):
-                groups.setdefault((one.level, one.until), []).append(_pair(one))
+                groups.setdefault((one.level, one.until), []).append(one.pair)
         for (level, until), pairs in groups.items():
             await self.async_decide(pairs, ConsentState.GIVEN, decider, level=level, until=until)
         return sum(map(len, groups.values()))
@@ -141,7 +141,7 @@ class Decisions:
 
     def _is_newest(self, consent: Consent) -> bool:
         """Tell whether nothing was decided about the same since, nor stopped without a record."""
-        newest = self._firewall.consent(*_pair(consent))
+        newest = self._firewall.consent(*consent.pair)
         return newest is not None and (newest.number, newest.is_suspended) == (
             consent.number,
             consent.is_suspended,
@@ -224,7 +224,3 @@ class Decisions:
         point = self._firewall.data_point(data_point_id)
         appliance = self._firewall.appliances.get(point.appliance_id) if point else None
         return appliance.owner if appliance is not None else None
-
-
-def _pair(consent: Consent) -> Pair:
-    return consent.data_point_id, consent.recipient_id

@@ -92,5 +92,13 @@ def listed(lines: list[str], texts: Mapping[str, str]) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a name as it stands, not as Markdown or HTML: devices name themselves."""
-    return re.sub(r"([\\`*_\[\]<>#|~!&])", r"\\\1", " ".join(text.split()))
+    """Return a name as it stands, not as Markdown or HTML: devices name themselves.
+
+    Nor as a link: an address that stands by itself is made one (GFM, 6.9 “autolinks (extension)”).
+    """
+    return re.sub(
+        r"([\\`*_\[\]<>#|~!&@]|:(?=/)|(?<=www)\.)",
+        r"\\\1",
+        " ".join(text.split()),
+        flags=re.IGNORECASE,
+    )

@@ -22,7 +22,7 @@ from .engine.events import (
     StorageChanged,
     StorageDamaged,
 )
-from .engine.model import Consent, ConsentState, Measure
+from .engine.model import Consent, ConsentState, Item, Measure
 from .starving import Starved, async_starved
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ _BIND_ERRORS = {
     errno.EACCES: "port_not_allowed",
 }
 
-type Item = tuple[str, str, str]
 type Pair = tuple[str, str]
 
 
@@ -177,16 +176,14 @@ class Issues:
             self._run(self._async_offer_notices(event.consents))
         elif state in (ConsentState.REFUSED, ConsentState.WITHDRAWN):
             fed = {item[0] for item in self._in_force}
-            taken = [before[item] for one in event.consents if (item := _item(one)) in before]
+            taken = [before[item] for one in event.consents if (item := one.item) in before]
             # While anything of it may pass, the appliance still reports.
             if hungry := [one for one in taken if one.appliance_id not in fed]:
                 self._run(self._async_look_for_starved(hungry, hungry))
 
     def _note_in_force(self) -> None:
         firewall = self._household.firewall
-        self._in_force = {
-            _item(one): one for one in firewall.decided() if firewall.is_in_force(one)
-        }
+        self._in_force = {one.item: one for one in firewall.decided() if firewall.is_in_force(one)}
 
     async def _async_offer_notices(self, consents: tuple[Consent, ...]) -> None:
         """Offer the notice of a recipient that was given something under it for the first time."""
@@ -353,10 +350,6 @@ def async_drop_all(hass: HomeAssistant) -> None:
 def async_raised(hass: HomeAssistant) -> list[str]:
     """Return the ids of all issues there are: what they are about, and ids of our own."""
     return [issue_id for domain, issue_id in ir.async_get(hass).issues if domain == DOMAIN]
-
-
-def _item(consent: Consent) -> Item:
-    return consent.appliance_id, consent.data_point_id, consent.recipient_id
 
 
 def written(name: str) -> str:

@@ -63,11 +63,18 @@ _CALLS: HassKey[dict[str, dict[Call, int]]] = HassKey(f"{DOMAIN}.unclaimed")
 """Per entry, how often each call was counted since the engine started."""
 
 
+def is_plausible(event: Unclaimed) -> bool:
+    """Tell whether host and method can be shown: the appliance wrote them.
+
+    What is no name of one is denied like any other; a household could say nothing about it.
+    """
+    return bool(_HOST.fullmatch(event.host) and _METHOD.fullmatch(event.method))
+
+
 @callback
 def async_note_unclaimed(hass: HomeAssistant, entry: ConfigEntry, event: Unclaimed) -> None:
     """Count a call that no recipient claims; a new one appears in the repair."""
-    if _HOST.fullmatch(event.host) is None or _METHOD.fullmatch(event.method) is None:
-        # Denied like any other; but no name that a household could say anything about.
+    if not is_plausible(event):
         return
     counts = hass.data.setdefault(_CALLS, {}).setdefault(entry.entry_id, {})
     call = Call(event.appliance_id, event.method, event.host)

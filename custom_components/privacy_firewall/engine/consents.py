@@ -21,7 +21,7 @@ from .endings import Endings, announced_at
 from .errors import ConsentError, StorageError
 from .events import ConsentsChanged, ConsentsRequested, Event, MeasureChanged
 from .learning import Learning
-from .ledger import Entry, Item, Ledger, LedgerCheck, item_of
+from .ledger import Entry, Ledger, LedgerCheck
 from .measures import MAX_LET_THROUGH, Measures
 from .model import (
     Appliance,
@@ -29,6 +29,7 @@ from .model import (
     ConsentState,
     DataPoint,
     Decider,
+    Item,
     Level,
     Measure,
     Recipient,
@@ -199,7 +200,7 @@ class Consents:
             entries = [replace(one, consent=replace(one.consent, until=ends)) for one in entries]
         elif seconds is not None or until is not None:
             raise ConsentError("only a grant ends by itself")
-        items = [item_of(one.consent) for one in entries]
+        items = [one.consent.item for one in entries]
         self._deciding.update(items)
         try:
             return await self._record(entries, items, decider, is_given=state is ConsentState.GIVEN)
@@ -415,18 +416,14 @@ class Consents:
         decided = waiting
         if among is not None:
             chosen = frozenset(among)
-            decided = [one for one in waiting if (one.data_point_id, one.recipient_id) in chosen]
+            decided = [one for one in waiting if one.pair in chosen]
         kept = None if keep is None else frozenset(keep)
-        dropped = [
-            (one.data_point_id, one.recipient_id)
-            for one in decided
-            if kept is not None and (one.data_point_id, one.recipient_id) not in kept
-        ]
+        dropped = [one.pair for one in decided if kept is not None and one.pair not in kept]
         if dropped:
             await self.decide(dropped, ConsentState.WITHDRAWN, decider)
         if len(decided) < len(waiting):
             await self._record_confirmed(
-                [one for one in decided if (one.data_point_id, one.recipient_id) not in dropped],
+                [one for one in decided if one.pair not in dropped],
                 decider,
             )
             return
@@ -434,9 +431,9 @@ class Consents:
         self.ledger.confirm(
             item
             for one in waiting
-            if (kept is None or (one.data_point_id, one.recipient_id) in kept)
+            if (kept is None or one.pair in kept)
             # One about which a decision is on its way waits for that.
-            and not self._deciding[item := item_of(one)]
+            and not self._deciding[item := one.item]
         )
         self._enforce()
         self._tell_measure(Measure.RESTORED, None, is_on=False)
@@ -446,7 +443,7 @@ class Consents:
         entries = [
             _turned(one, ConsentState.GIVEN)
             for one in consents
-            if self.ledger.current[item_of(one)] is one and not self._deciding[item_of(one)]
+            if self.ledger.current[one.item] is one and not self._deciding[one.item]
         ]
         if not entries:
             return
@@ -494,7 +491,7 @@ class Consents:
 
     async def _expire(self) -> None:
         """Record what ran out. It is out of force by the time alone."""
-        expired = [one for one in self.ledger.expired() if not self._deciding[item_of(one)]]
+        expired = [one for one in self.ledger.expired() if not self._deciding[one.item]]
         if not expired:
             return
         consents = await self.ledger.record(

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from math import inf
 
 from .events import GrantEnding
-from .ledger import Item, item_of
-from .model import Consent
+from .model import Consent, Item
 
 ENDING_SECONDS = 300.0
 """How long before its end a timed grant is announced; a short one at its last third."""
@@ -22,12 +21,12 @@ class Endings:
         """Return what is to be told now of the timed grants in force."""
         ends = [(one, one.until) for one in timed if one.until is not None]
         # Those that are over are forgotten.
-        self._told &= {(item_of(one), until) for one, until in ends}
+        self._told &= {(one.item, until) for one, until in ends}
         soon: dict[float, list[Consent]] = {}
         for one, until in ends:
-            if (item_of(one), until) not in self._told and announced_at(one) <= now < until:
+            if (one.item, until) not in self._told and announced_at(one) <= now < until:
                 soon.setdefault(until, []).append(one)
-                self._told.add((item_of(one), until))
+                self._told.add((one.item, until))
         return [GrantEnding(consents=tuple(found), until=until) for until, found in soon.items()]
 
 

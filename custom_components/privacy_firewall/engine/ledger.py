@@ -14,16 +14,13 @@ import sqlite3
 
 from . import anchor, meta
 from .clock import ForwardClock
-from .model import Consent, ConsentState, Decider
+from .model import Consent, ConsentState, Decider, Item
 from .notices import Notice
 from .records import COLUMNS, Record, Row, first_broken, link, record_of, row_of
 from .storage import Database
 
 _LOGGER = logging.getLogger(__name__)
 _ALL_COLUMNS = ", ".join(COLUMNS)
-
-type Item = tuple[str, str, str]
-"""Appliance id, data point id, recipient id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +38,6 @@ class LedgerCheck:
 
     records: int
     first_broken: int | None
-
-
-def item_of(consent: Consent) -> Item:
-    """Return what a decision is about."""
-    return consent.appliance_id, consent.data_point_id, consent.recipient_id
 
 
 class Ledger:
@@ -107,7 +99,7 @@ class Ledger:
         decided = [
             replace(entry, consent=replace(entry.consent, decided_at=at)) for entry in entries
         ]
-        halts = {item_of(one.consent): self._halts.get(item_of(one.consent), 0) for one in decided}
+        halts = {one.consent.item: self._halts.get(one.consent.item, 0) for one in decided}
         rows = [row_of(one.consent, decider, one.facts) for one in decided]
         notices = {one.notice.hash: one.notice for one in decided if one.notice is not None}
         moment = meta.moment(self._clock.seen())
@@ -127,7 +119,7 @@ class Ledger:
         done: list[Consent] = []
         for one, (number, _) in zip(decided, links, strict=True):
             consent = replace(one.consent, number=number)
-            item = item_of(consent)
+            item = consent.item
             before = self._current.get(item)
             if before is not None and before.number > number:
                 pass  # a later decision was recorded meanwhile
@@ -271,8 +263,8 @@ def _newest(connection: sqlite3.Connection) -> dict[Item, Consent]:
     current: dict[Item, Consent] = {}
     for number, *row in decided:
         consent = record_of(number, tuple(row), "").consent
-        is_asked = requested.get(item_of(consent), 0) >= number
-        current[item_of(consent)] = replace(consent, requested=is_asked)
+        is_asked = requested.get(consent.item, 0) >= number
+        current[consent.item] = replace(consent, requested=is_asked)
     return current
 
 

@@ -376,6 +376,10 @@ class Decider:
     notice_shown: bool = False
 
 
+type Item = tuple[str, str, str]
+"""Appliance id, data point id, recipient id."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
     """The household's newest decision for a data point and a recipient.
@@ -400,6 +404,16 @@ class Consent:
     number: int = 0
     requested: bool = False
     is_suspended: bool = False
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Return what it is about: data point id, recipient id."""
+        return self.data_point_id, self.recipient_id
+
+    @property
+    def item(self) -> Item:
+        """Return what it is about, with whose data point it is."""
+        return self.appliance_id, self.data_point_id, self.recipient_id
 
     @property
     def in_force(self) -> bool:

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from .learning import Learning
-from .ledger import Item
-from .model import Appliance, Consent, DataPoint, Reason, Recipient
+from .model import Appliance, Consent, DataPoint, Item, Reason, Recipient
 from .pipeline import Passage
 from .redaction import paths
 

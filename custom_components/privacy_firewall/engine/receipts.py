@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .model import Consent, ConsentState
+from .model import Consent, ConsentState, Item
 from .notices import UNKNOWN, Notice
 from .records import Record
 
@@ -19,8 +19,6 @@ WITHDRAWAL = "Turn the switch off, or use the withdraw action; it holds at once.
 _OF_ITSELF = frozenset({"time", "asking", "restore"})
 """How the firewall itself comes to a record: nobody decided just then, so no notice was there."""
 
-type Item = tuple[str, str, str]
-"""Appliance id, data point id, recipient id."""
 type Receipt = dict[str, Any]
 """JSON; see docs/receipts.md for its members."""
 
@@ -42,8 +40,7 @@ def build(
     items: dict[Item, list[Record]] = {}
     for record in records:
         consent = record.consent
-        item = consent.appliance_id, consent.data_point_id, consent.recipient_id
-        items.setdefault(item, []).append(record)
+        items.setdefault(consent.item, []).append(record)
     return [
         _receipt(
             item,

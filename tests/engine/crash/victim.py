@@ -20,7 +20,7 @@ from typing import Any, override
 
 from aiohttp import web
 
-from engine import Firewall, ledger as ledgers, meta
+from engine import Firewall, ledger as ledgers
 from engine.events import ConsentsChanged, Event
 from engine.gates.http.server import HttpGate
 from engine.journal import Entry, Journal
@@ -61,8 +61,6 @@ class Told:
 
     withdrawn = False
     given = False
-    time_kept = False
-    """Whether the time was written down since the grant began."""
     committed = 0
     """Entries of the journal that are committed."""
     recorded: Point | None = None
@@ -113,7 +111,6 @@ class _Watched(sqlite3.Connection):
     """A connection that is watched; of which file, and by whom, `watch_files` says."""
 
     household: str
-    set_back: bool
     failpoint: Failpoint
 
     def __init__(self, database: Any, *arguments: Any, **options: Any) -> None:
@@ -121,7 +118,6 @@ class _Watched(sqlite3.Connection):
         self._is_journal = str(database) != self.household
         self._point: Point | None = None
         self._pending = 0
-        self._keeps_time = False
 
     @override
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
@@ -130,13 +126,10 @@ class _Watched(sqlite3.Connection):
         if sql.startswith("BEGIN"):
             self._point = None
             self._pending = 0
-            self._keeps_time = False
         elif sql.startswith("INSERT INTO ledger"):
             self._note(parameters)
         elif sql.startswith("INSERT INTO entries"):
             self._pending += 1
-        elif "INTO meta" in sql and parameters[0] == meta.SEEN:
-            self._keeps_time = True
         return super().execute(sql, parameters)
 
     def _note(self, parameters: Any) -> None:
@@ -152,7 +145,6 @@ class _Watched(sqlite3.Connection):
         if self._point is not None:
             self.failpoint.reach(self._point, Stage.WRITTEN)
         done = super().execute("COMMIT")
-        told.time_kept |= self._keeps_time
         if self._point is not None:
             self.failpoint.reach(self._point, Stage.COMMITTED)
         return done
@@ -175,7 +167,6 @@ class _Watched(sqlite3.Connection):
 def watch_files(order: Order, failpoint: Failpoint) -> None:
     """Watch what SQLite is told, in the journal and in the household's file."""
     _Watched.household = str(order.database)
-    _Watched.set_back = order.set_back
     _Watched.failpoint = failpoint
     sqlite3.connect = partial(sqlite3.connect, factory=_Watched)
 
@@ -348,7 +339,7 @@ async def act(order: Order, firewall: Firewall, over: asyncio.Event) -> None:
     seconds = LASTING_SECONDS if order.stage is Stage.LASTING else GRANT_SECONDS
     while order.point is Point.EXPIRY:
         say("giving")
-        told.given = told.time_kept = False
+        told.given = False
         say("granting")
         (one, *_) = await firewall.decide(marks, ConsentState.GIVEN, decider, seconds=seconds)
         say("given", until=one.until)
