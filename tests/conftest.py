@@ -6,10 +6,12 @@ from pathlib import Path
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 import pytest
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 # Before the test plugin's own package of that name is found.
 import custom_components  # noqa: F401
 from tests.common import Cloud, Home, a_home
+from tests.repairs import Client, prepare
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +38,15 @@ async def home(hass: HomeAssistant, cloud: Cloud) -> AsyncIterator[Home]:
     assert await async_setup_component(hass, "homeassistant", {})
     async with a_home(hass, cloud) as made:
         yield made
+
+
+@pytest.fixture
+async def repairs(hass: HomeAssistant) -> None:
+    """Home Assistant's repairs, before anything is asked."""
+    await prepare(hass)
+
+
+@pytest.fixture
+async def client(repairs: None, home: Home, hass_client: ClientSessionGenerator) -> Client:
+    """An administrator's browser."""
+    return await hass_client()

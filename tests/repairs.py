@@ -4,8 +4,9 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp.test_utils import TestClient
+from homeassistant.auth.models import User
 from homeassistant.components.repairs import DOMAIN as REPAIRS
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import (
     device_registry as dr,
     entity_registry as er,
@@ -20,7 +21,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.privacy_firewall.const import DOMAIN
 from custom_components.privacy_firewall.engine.model import ConsentState, Decider
-from tests.common import FROSTLINE, Home
+from tests.common import FRIDGE, FROSTLINE, Home
 from tests.house import dig, placeholders, read_json
 
 type Client = TestClient[Any, Any]
@@ -159,3 +160,20 @@ def cloudy_device(home: Home) -> dr.DeviceEntry:
         "sensor", "frosty", "1", device_id=made.id, config_entry=entry, suggested_object_id="cold"
     )
     return made
+
+
+async def switch_on(home: Home, name: str = "Temperature", to: str = FROSTLINE) -> None:
+    await home.turn("turn_on", home.switch(name, to), context=Context())
+    await settle(home)
+
+
+async def turn_off(home: Home, name: str) -> None:
+    await home.turn("turn_off", home.switch(name), context=Context())
+    await settle(home)
+
+
+async def own(home: Home, user: User) -> None:
+    """Let the fridge belong to a person, as Home Assistant's own integration tells of one."""
+    person = er.async_get(home.hass).async_get_or_create("person", "person", "1")
+    home.hass.states.async_set(person.entity_id, "home", {"user_id": user.id})
+    await home.change(FRIDGE, owner=person.id)

@@ -1,29 +1,21 @@
-"""Repairs about what people decide: backups, questions, notices, and whom a decision starves."""
+"""Repairs about what people decide: backups, questions and notices."""
 
-from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 from homeassistant.auth.models import User
-from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import (
-    device_registry as dr,
-    entity_registry as er,
     issue_registry as ir,
 )
 import pytest
 from pytest_homeassistant_custom_component.common import (
-    MockConfigEntry,
-    MockModule,
     MockUser,
-    mock_integration,
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.privacy_firewall.engine import StorageError
 from custom_components.privacy_firewall.engine.events import StorageDamaged
 from custom_components.privacy_firewall.engine.model import ConsentState, Decider, Level
-from custom_components.privacy_firewall.starving import async_starved
 from tests.common import (
     ADLENS,
     BRUSH,
@@ -35,36 +27,17 @@ from tests.repairs import (
     TEMPERATURE,
     Client,
     Repair,
-    cloudy_device,
     give,
     is_sharing,
     issue,
     issues,
     item,
-    prepare,
+    own,
     received,
     settle,
     state,
+    switch_on,
 )
-
-
-@pytest.fixture
-async def repairs(hass: HomeAssistant) -> None:
-    """Home Assistant's repairs, before anything is asked."""
-    await prepare(hass)
-
-
-@pytest.fixture
-async def client(repairs: None, home: Home, hass_client: ClientSessionGenerator) -> Client:
-    """An administrator's browser."""
-    return await hass_client()
-
-
-@pytest.fixture
-def device(home: Home) -> dr.DeviceEntry:
-    """A fridge that another integration reads from its cloud."""
-    return cloudy_device(home)
-
 
 # --- Restored from a backup ---
 
@@ -155,13 +128,6 @@ async def test_of_a_backup_some_are_chosen(
     }
     await home.reload()
     assert is_sharing(home)
-
-
-async def own(home: Home, user: User) -> None:
-    """Let the fridge belong to a person, as Home Assistant's own integration tells of one."""
-    person = er.async_get(home.hass).async_get_or_create("person", "person", "1")
-    home.hass.states.async_set(person.entity_id, "home", {"user_id": user.id})
-    await home.change(FRIDGE, owner=person.id)
 
 
 async def test_what_is_a_persons_waits_for_that_person(client: Client, home: Home) -> None:
@@ -308,11 +274,6 @@ async def test_a_question_that_was_answered_elsewhere_leaves_the_issue(home: Hom
 # --- The notice ---
 
 
-async def switch_on(home: Home, name: str = "Temperature", to: str = FROSTLINE) -> None:
-    await home.turn("turn_on", home.switch(name, to), context=Context())
-    await settle(home)
-
-
 async def test_the_first_grant_by_switch_shows_the_notice_after(
     client: Client, home: Home, hass_admin_user: User
 ) -> None:
@@ -440,141 +401,6 @@ async def test_a_notice_goes_with_its_consents(home: Home) -> None:
     assert issues(home.hass) == set()
 
 
-# --- Starving ---
-
-
-@pytest.fixture
-async def fed(home: Home, device: dr.DeviceEntry) -> Home:
-    """A home in which another integration lives on what the fridge sends."""
-    await home.change(FRIDGE, device_id=device.id)
-    await home.report()
-    await give(home)
-    await give(home, "Humidity", level=Level.COARSE)
-    home.hass.states.async_set("sensor.cold", "4", {"friendly_name": "Cold <b>"})
-    return home
-
-
-async def turn_off(home: Home, name: str) -> None:
-    await home.turn("turn_off", home.switch(name), context=Context())
-    await settle(home)
-
-
-async def test_taking_the_last_consent_names_who_starves(client: Client, fed: Home) -> None:
-    """And it can be undone as it was, in the name of whoever clicks."""
-    await turn_off(fed, "Humidity")
-    assert issues(fed.hass) == set()
-    await turn_off(fed, "Temperature")
-    raised = issue(fed.hass, "starving")
-    assert raised is not None
-    assert raised.translation_placeholders == {"number": "1"}
-    repair = Repair(fed.hass, client, "starving")
-    shown = await repair.open()
-    assert shown["menu_options"] == ["undo", "pause", "leave"]
-    assert shown["description_placeholders"] == {"starving": r"- Frosty \*1\*: Cold \<b\>"}
-    assert await received(fed) is None
-    assert (await repair.choose("undo"))["type"] == "create_entry"
-    assert await received(fed) == TEMPERATURE
-    assert issues(fed.hass) == set()
-
-
-async def test_starving_is_paused(client: Client, fed: Home) -> None:
-    pairs = [(one.data_point_id, one.recipient_id) for one in fed.household.firewall.decided()]
-    await fed.household.firewall.decide(pairs, ConsentState.REFUSED, Decider(how="action"))
-    await settle(fed)
-    repair = Repair(fed.hass, client, "starving")
-    await repair.open()
-    assert (await repair.choose("pause"))["type"] == "create_entry"
-    fridge = fed.subentry(FRIDGE).subentry_id
-    until = fed.household.firewall.let_through_until(fridge)
-    assert until is not None
-    assert 14 * 60 < until - fed.household.firewall.now() <= 15 * 60
-    assert (await received(fed)).keys() > {"temperature", "humidity"}
-
-
-async def test_undoing_gives_each_as_it_was(client: Client, fed: Home) -> None:
-    pairs = [(one.data_point_id, one.recipient_id) for one in fed.household.firewall.decided()]
-    await fed.household.firewall.decide(pairs, ConsentState.WITHDRAWN, Decider(how="button"))
-    await settle(fed)
-    repair = Repair(fed.hass, client, "starving")
-    await repair.open()
-    assert (await repair.choose("undo"))["type"] == "create_entry"
-    got = await received(fed)
-    assert got["temperature"] == 4.5
-    assert got["humidity"] != 61
-
-
-async def test_a_lockdown_names_who_starves(client: Client, fed: Home) -> None:
-    """A lockdown beats letting through, so that there is nothing to pause."""
-    decisions = fed.household.decisions
-    await decisions.async_lock_down(on=True, how="switch", context=Context(), entity_id=None)
-    await settle(fed)
-    assert issues(fed.hass) == {"starving"}
-    repair = Repair(fed.hass, client, "starving")
-    assert (await repair.open())["menu_options"] == ["undo", "leave"]
-    assert (await repair.choose("leave"))["type"] == "create_entry"
-    assert fed.household.firewall.consents.is_locked_down
-    await decisions.async_lock_down(on=False, how="action", context=Context(), entity_id=None)
-    await decisions.async_lock_down(on=True, how="switch", context=Context(), entity_id=None)
-    await settle(fed)
-    await repair.open()
-    assert (await repair.choose("undo"))["type"] == "create_entry"
-    assert not fed.household.firewall.consents.is_locked_down
-    assert issues(fed.hass) == set()
-
-
-async def test_undoing_is_judged(client: Client, fed: Home) -> None:
-    """What is a person's is not given again by another."""
-    await own(fed, MockUser(id="ada").add_to_hass(fed.hass))
-    await turn_off(fed, "Humidity")
-    await turn_off(fed, "Temperature")
-    repair = Repair(fed.hass, client, "starving")
-    await repair.open()
-    assert (await repair.choose("undo"))["reason"] == "not_allowed"
-    assert (await repair.open())["menu_options"] == ["undo", "pause", "leave"]
-    assert (await repair.choose("pause"))["reason"] == "not_allowed"
-    assert await received(fed) is None
-
-
-async def test_nobody_starves_who_reads_at_home_or_is_expected_to(home: Home) -> None:
-    """An automation does what its household told it to."""
-    mock_integration(home.hass, MockModule("near", partial_manifest={"iot_class": "local_polling"}))
-    entry = MockConfigEntry(domain="near")
-    entry.add_to_hass(home.hass)
-    near = dr.async_get(home.hass).async_get_or_create(
-        config_entry_id=entry.entry_id, identifiers={("near", "1")}
-    )
-    await home.change(FRIDGE, device_id=near.id)
-    await home.report()
-    await give(home)
-    await turn_off(home, "Temperature")
-    assert issues(home.hass) == set()
-
-
-async def test_an_automation_is_not_asked_about_it(fed: Home) -> None:
-    pairs = [(one.data_point_id, one.recipient_id) for one in fed.household.firewall.decided()]
-    await fed.household.firewall.decide(pairs, ConsentState.WITHDRAWN, Decider(how="automation"))
-    await settle(fed)
-    assert issues(fed.hass) == set()
-
-
-async def test_a_thing_known_twice_is_found(home: Home, device: dr.DeviceEntry) -> None:
-    """Linked with one integration's device, read from a cloud by another's of the same MAC."""
-    entry = MockConfigEntry(domain="tracker")
-    entry.add_to_hass(home.hass)
-    mock_integration(
-        home.hass, MockModule("tracker", partial_manifest={"iot_class": "local_polling"})
-    )
-    other = dr.async_get(home.hass).async_get_or_create(
-        config_entry_id=entry.entry_id, connections=device.connections
-    )
-    assert other.id != device.id
-    await home.change(FRIDGE, device_id=other.id)
-    await home.report()
-    await give(home)
-    await turn_off(home, "Temperature")
-    assert issues(home.hass) == {"starving"}
-
-
 # --- While a form is open ---
 
 
@@ -631,56 +457,10 @@ async def test_a_form_whose_firewall_stopped_does_nothing(
         assert (await repair.choose(step))["reason"] == "not_loaded"
 
 
-async def test_starving_forms_do_nothing_once_stopped(client: Client, fed: Home) -> None:
-    await turn_off(fed, "Humidity")
-    await turn_off(fed, "Temperature")
-    repairs = [Repair(fed.hass, client, "starving") for _ in range(2)]
-    for repair in repairs:
-        await repair.open()
-    await fed.hass.config_entries.async_unload(fed.entry.entry_id)
-    for repair, step in zip(repairs, ("undo", "pause"), strict=True):
-        assert (await repair.choose(step))["reason"] == "not_loaded"
-
-
 async def test_a_backup_that_was_confirmed_otherwise_is_no_issue(home: Home) -> None:
     assert await _restored(home) in issues(home.hass)
     await home.household.firewall.consents.confirm_restored(Decider(how="test"), keep=None)
     assert issues(home.hass) == set()
-
-
-async def test_a_grant_that_ran_out_is_not_undone_into_one_without_end(
-    client: Client, fed: Home
-) -> None:
-    pair = item(fed)
-    await fed.household.firewall.decide(
-        [pair], ConsentState.GIVEN, Decider(how="test"), seconds=600
-    )
-    await turn_off(fed, "Humidity")
-    await turn_off(fed, "Temperature")
-    taken = fed.household.issues.taken
-    fed.household.issues.taken = [replace(one, until=1.0) for one in taken]
-    repair = Repair(fed.hass, client, "starving")
-    await repair.open()
-    assert (await repair.choose("undo"))["type"] == "create_entry"
-    assert not is_sharing(fed)
-
-
-async def test_undoing_keeps_the_end(client: Client, fed: Home) -> None:
-    pair = item(fed)
-    await fed.household.firewall.decide(
-        [pair], ConsentState.GIVEN, Decider(how="test"), seconds=600
-    )
-    before = fed.household.firewall.consent(*pair)
-    await turn_off(fed, "Humidity")
-    await turn_off(fed, "Temperature")
-    repair = Repair(fed.hass, client, "starving")
-    await repair.open()
-    await repair.choose("undo")
-    after = fed.household.firewall.consent(*pair)
-    assert before is not None
-    assert after is not None
-    assert is_sharing(fed)
-    assert after.until == before.until
 
 
 async def test_records_that_cannot_be_read_offer_no_notice(home: Home) -> None:
@@ -691,16 +471,3 @@ async def test_records_that_cannot_be_read_offer_no_notice(home: Home) -> None:
         await switch_on(home)
     assert is_sharing(home)
     assert issues(home.hass) == set()
-
-
-async def test_an_integration_that_is_gone_starves_nobody(
-    home: Home, device: dr.DeviceEntry
-) -> None:
-    entry = MockConfigEntry(domain="vanished")
-    entry.add_to_hass(home.hass)
-    other = dr.async_get(home.hass).async_get_or_create(
-        config_entry_id=entry.entry_id, identifiers={("vanished", "1")}
-    )
-    assert await async_starved(home.hass, other) == []
-    assert await async_starved(home.hass, None) == []
-    assert [one.integration for one in await async_starved(home.hass, device)] == ["Frosty *1*"]

@@ -40,22 +40,9 @@ from tests.repairs import (
     is_sharing,
     issue,
     issues,
-    prepare,
     received,
     settle,
 )
-
-
-@pytest.fixture
-async def repairs(hass: HomeAssistant) -> None:
-    """Home Assistant's repairs, before anything is asked."""
-    await prepare(hass)
-
-
-@pytest.fixture
-async def client(repairs: None, home: Home, hass_client: ClientSessionGenerator) -> Client:
-    """An administrator's browser."""
-    return await hass_client()
 
 
 def folder(hass: HomeAssistant) -> Path:

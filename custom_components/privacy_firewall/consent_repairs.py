@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.core import Context
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.http import current_request
 from homeassistant.helpers.selector import (
@@ -221,6 +222,7 @@ class NoticeFlow(_HouseholdFlow):
     def __init__(self) -> None:
         """Start with nothing shown."""
         self._shown = ""
+        self._named: list[Consent] = []
 
     async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
         """Show the notice and what was given under it."""
@@ -229,7 +231,7 @@ class NoticeFlow(_HouseholdFlow):
             return self.async_abort(reason="not_loaded")
         notice = household.firewall.consents.notice(recipient_id)
         self._shown = notice.hash
-        given = self._given(household)
+        self._named = given = self._given(household)
         if not given:
             return self.async_create_entry(data={})
         return self.async_show_menu(
@@ -260,7 +262,8 @@ class NoticeFlow(_HouseholdFlow):
         if household.firewall.consents.notice(self._recipient_id).hash != self._shown:
             # What is stated changed while it was read.
             return await self.async_step_init()
-        given = await _allowed(household, self._given(household))
+        # What was given since the notice was shown was not named beside it.
+        given = await _allowed(household, self._named)
         if not given:
             return self.async_abort(reason="not_allowed")
         decider = household.grants.decider(HOW, _context(), notice_shown=True)
@@ -285,22 +288,43 @@ class NoticeFlow(_HouseholdFlow):
 class StarvingFlow(_HouseholdFlow):
     """A decision took the food of an integration of the household's own: undo it, or pause it."""
 
+    def __init__(self) -> None:
+        """Start with nothing shown."""
+        self._taken: list[Consent] = []
+        self._stand: object = None
+
     async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
         """Name integrations and entities, and ask what to do."""
         if (household := self._household()) is None:
             return self.async_abort(reason="not_loaded")
+        if not household.issues.starved:
+            return self.async_create_entry(data={})
+        self._taken = list(household.issues.taken)
+        self._stand = self._stands(household)
         words = await async_words(self.hass, "questions")
         lines = [
             f"{plain(one.integration)}: {plain(', '.join(one.entities)) or '-'}"
             for one in household.issues.starved
         ]
         # A lockdown beats letting through, so that there is nothing to pause.
-        options = ["undo", "pause", "leave"] if household.issues.taken else ["undo", "leave"]
+        options = ["undo", "pause", "leave"] if self._taken else ["undo", "leave"]
         return self.async_show_menu(
             step_id="init",
             menu_options=options,
-            description_placeholders={"starving": listed(lines, words)},
+            description_placeholders={
+                "starving": listed(lines, words),
+                "consents": listed([self._line(one) for one in self._taken], words)
+                if self._taken
+                else words.get("lockdown", "-"),
+            },
         )
+
+    def _stands(self, household: Household) -> object:
+        """Return how what was shown stands: a decision made meanwhile makes it another."""
+        newest = [household.firewall.consent(*one.pair) for one in self._taken]
+        return household.firewall.consents.is_locked_down, [
+            (one.number, one.is_suspended) for one in newest if one is not None
+        ]
 
     async def async_step_leave(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
         """Leave it as it was decided."""
@@ -310,7 +334,9 @@ class StarvingFlow(_HouseholdFlow):
         """Give again what was taken, or end the lockdown; judged like any other act."""
         if (household := self._household()) is None:
             return self.async_abort(reason="not_loaded")
-        context, taken = _context(), household.issues.taken
+        if self._stands(household) != self._stand:
+            return await self.async_step_init()
+        context, taken = _context(), self._taken
         if not taken:
             return await self._async_do(
                 household.decisions.async_lock_down(
@@ -319,7 +345,7 @@ class StarvingFlow(_HouseholdFlow):
             )
         decider = household.grants.decider(HOW, context)
         pairs = [one.pair for one in taken]
-        return await self._async_do(
+        done = await self._async_do(
             household.grants.async_widen(
                 frozenset(pairs),
                 entity_id=None,
@@ -331,16 +357,23 @@ class StarvingFlow(_HouseholdFlow):
                 owners=_owners(household, taken),
             )
         )
+        is_done = done["type"] is FlowResultType.CREATE_ENTRY
+        if is_done and not all(household.firewall.is_sharing(*pair) for pair in pairs):
+            # What goes out, or what is stated, changed since: that is a grant of its own.
+            return self.async_abort(reason="changed_since")
+        return done
 
     async def async_step_pause(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
         """Let the appliances through for a quarter of an hour."""
         if (household := self._household()) is None:
             return self.async_abort(reason="not_loaded")
+        if self._stands(household) != self._stand:
+            return await self.async_step_init()
         return await self._async_do(self._async_pause(household))
 
     async def _async_pause(self, household: Household) -> None:
         # One after another, each an act of its own: every one was named.
-        for appliance_id in dict.fromkeys(one.appliance_id for one in household.issues.taken):
+        for appliance_id in dict.fromkeys(one.appliance_id for one in self._taken):
             await household.decisions.async_let_through(
                 appliance_id,
                 seconds=PAUSE_SECONDS,
