@@ -113,6 +113,24 @@ class StorageDamaged:
     is_journal: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamesAsked:
+    """Event, every few seconds at most: names were asked at the DNS gate; counts are elsewhere.
+
+    `appliance_id` is None for those who are no appliance.
+    """
+
+    appliance_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangerSeen:
+    """Event: something that is no appliance asked for a name for the first time since the start."""
+
+    address: str
+    mac: str | None
+
+
 type Event = (
     GateChanged
     | Decided
@@ -122,6 +140,8 @@ type Event = (
     | ConsentsRequested
     | GrantEnding
     | MeasureChanged
+    | NamesAsked
+    | StrangerSeen
     | StorageChanged
     | StorageDamaged
 )

@@ -42,6 +42,21 @@ class Reason(StrEnum):
     UNKNOWN_APPLIANCE = "unknown_appliance"
     AMBIGUOUS_APPLIANCE = "ambiguous_appliance"
     UNCLAIMED_ENDPOINT = "unclaimed_endpoint"
+    UNCLAIMED_NAME = "unclaimed_name"
+    STEERED = "steered"
+    NO_GATE_READS = "no_gate_reads"
+    OPAQUE_CONSENTED = "opaque_consented"
+    OPAQUE_NOT_CONSENTED = "opaque_not_consented"
+    INFRASTRUCTURE = "infrastructure"
+    INFRASTRUCTURE_REFUSED = "infrastructure_refused"
+    UNKNOWN_CLIENT = "unknown_client"
+    UNKNOWN_CLIENT_REFUSED = "unknown_client_refused"
+    LISTED = "listed"
+    LOCAL_NAME = "local_name"
+    QUESTION_NOT_ALLOWED = "question_not_allowed"
+    ALIAS_REFUSED = "alias_refused"
+    PRIVATE_ANSWER = "private_answer"
+    RATE_EXCEEDED = "rate_exceeded"
     TOO_MANY_DATA_POINTS = "too_many_data_points"
     SEGMENT_WITHHELD = "segment_withheld"
     SIGNED_OVER_WITHHELD = "signed_over_withheld"
@@ -130,6 +145,7 @@ class Category(StrEnum):
     CHILDREN = "children"
     SAFETY = "safety"
     REQUEST = "request"
+    OPAQUE = "opaque"
 
 
 class Remainder(StrEnum):
@@ -212,6 +228,10 @@ class Field(NamedTuple):
 
 REQUEST_FIELD = Field("$.request")
 """That the appliance calls this endpoint at all: what remains when everything else is withheld."""
+OPAQUE_FIELD = Field("$.opaque")
+"""All that an appliance sends to a recipient where no gate can read it: whole or not at all."""
+OPAQUE_TEMPLATE = "opaque traffic"
+"""In place of an endpoint template: what cannot be read has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +340,7 @@ class Recipient:
     `functional` are field paths of identifiers its cloud needs to accept anything; they ride along
     with consented data and never alone. `neutral` are paths whose withheld value is replaced by a
     constant instead of being dropped. `allow_private` permits an upstream on the home network.
+    `names` are the hosts it is reached at by traffic that no gate can read.
     """
 
     id: str
@@ -331,6 +352,7 @@ class Recipient:
     functional: frozenset[str] = frozenset()
     neutral: frozenset[str] = frozenset()
     allow_private: bool = False
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -466,10 +488,14 @@ class Protection(StrEnum):
 
     `NOT_SEEN`: none of its transmissions passed the gate of late, so nothing is known.
     `MONITORED`: let through for a time, on purpose; journalled and nothing else.
+    `CANNOT_SEE_INSIDE`: of late a name was answered under a consent for opaque traffic.
+    `BYPASSING`: it is there, and was seen to go, or must be going, by ways that no gate is on.
     """
 
     PROTECTED = "protected"
     MONITORED = "monitored"
+    CANNOT_SEE_INSIDE = "cannot_see_inside"
+    BYPASSING = "bypassing"
     NOT_SEEN = "not_seen"
     GATE_DOWN = "gate_down"
 
