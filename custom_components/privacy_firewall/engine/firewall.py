@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import logging
 from math import inf
 from pathlib import Path
-import secrets
 
 from . import learning, memory, selftest
 from .clock import Clock, ForwardClock, Seen, SystemClock
@@ -36,6 +35,7 @@ from .model import (
     Recipient,
 )
 from .pipeline import Passage, Pipeline
+from .proving import Proving
 
 _LOGGER = logging.getLogger(__name__)
 SEEN_FOR = 24 * 3600.0
@@ -119,8 +119,15 @@ class Firewall:
         self._bounds = MAX_AGE, MAX_BYTES
         self._purged = -inf
         self._is_configured = False
-        self._canary: tuple[Appliance, Recipient, list[DataPoint]] | None = None
-        self._testing = asyncio.Lock()
+        self._proving = Proving(
+            gate=self._gate,
+            pipeline=self._pipeline,
+            consents=self.consents,
+            database=self._database,
+            clock=self._clock,
+            enforce=self._enforce,
+            stop=self._stop,
+        )
 
     async def start(self) -> None:
         """Open the files and read what was decided and seen; raises `StorageError`.
@@ -300,9 +307,7 @@ class Firewall:
             return
         self._version += 1
         policy = self.consents.snapshot(self._version)
-        if self._canary is not None:
-            policy = selftest.beside(policy, *self._canary)
-        self._pipeline.enforce(policy)
+        self._pipeline.enforce(self._proving.beside(policy))
         self._consents_changed.set()
         self._ends_changed.set()
 
@@ -446,38 +451,7 @@ class Firewall:
 
         Raises `StorageError` where what the test taught could not be forgotten.
         """
-        async with self._testing:
-            at = self._clock.now()
-            address = self._gate.address
-            if address is None or not self._is_configured:
-                return selftest.Report(at=at, problem="gate_down")
-            token = secrets.token_urlsafe(16)
-            try:
-                async with selftest.Cloud() as cloud:
-                    appliance, recipient = selftest.appliance_and_recipient(cloud.port, token)
-
-                    async def give(is_given: bool) -> None:  # noqa: FBT001 - the one thing it says
-                        points = [
-                            one
-                            for one in self._pipeline.learning.of(selftest.CANARY)
-                            if is_given and one.field.path == "$.body.control"
-                        ]
-                        self._canary = appliance, recipient, points
-                        self._enforce()
-                        await self._stop(_is_canary)
-
-                    await give(False)
-                    checks = await selftest.run(
-                        "http", address, cloud, token, give, silent=self.consents.is_locked_down
-                    )
-            except OSError:
-                return selftest.Report(at=at, problem="no_cloud_of_its_own")
-            finally:
-                self._canary = None
-                self._enforce()
-                await memory.forget(self._database, [selftest.CANARY])
-                self._pipeline.forget(selftest.CANARY)
-            return selftest.Report(at=at, checks=checks)
+        return await self._proving.run()
 
     async def newest_entries(self, limit: int = 100) -> list[Entry]:
         """Return the newest journal entries, newest first; raises `StorageError`."""
@@ -534,8 +508,3 @@ async def _set_within(event: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-
-
-def _is_canary(passage: Passage) -> bool:
-    appliance = passage.verdict.appliance
-    return appliance is not None and appliance.id == selftest.CANARY
