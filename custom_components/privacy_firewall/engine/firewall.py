@@ -12,7 +12,7 @@ import logging
 from math import inf
 from pathlib import Path
 
-from . import learning, memory, selftest
+from . import catalogue, learning, memory, selftest
 from .clock import Clock, ForwardClock, Seen, SystemClock
 from .consents import LOOK_SECONDS, RETRY_SECONDS, Consents, Pair
 from .errors import StorageError
@@ -22,6 +22,7 @@ from .gates.http.server import HttpGate
 from .gates.http.upstream import Upstream
 from .inspection import Inspection
 from .journal import MAX_AGE, MAX_BYTES, Entry, Tally
+from .lookups import Lookups
 from .model import (
     Appliance,
     ApplianceStatus,
@@ -34,6 +35,7 @@ from .model import (
     Protection,
     Recipient,
 )
+from .name_gate import NameGate
 from .pipeline import Passage, Pipeline
 from .proving import Proving
 
@@ -108,8 +110,20 @@ class Firewall:
             clock=self._clock,
             stated=lambda: (self._appliances, self._recipients),
         )
+        self.names = NameGate(
+            Lookups(
+                policy=lambda: self._pipeline.policy,
+                learning=self._pipeline.learning,
+                journal=self.journal,
+                clock=self._clock,
+                on_event=self._event,
+                remember=self._remember_points,
+            ),
+            resolve_mac=resolve_mac,
+            on_event=self._event,
+        )
         self._protected_ports = protected_ports
-        self._upstream = Upstream(protected_ports=protected_ports)
+        self._upstream = Upstream(protected_ports=protected_ports, look_up=self.names.addresses_of)
         self._gate = HttpGate(self._pipeline, self._upstream, resolve_mac=resolve_mac)
         self._appliances: dict[str, Appliance] = {}
         self._recipients: dict[str, Recipient] = {}
@@ -136,6 +150,7 @@ class Firewall:
         """
         tallies = await self._files.open()
         try:
+            self.names.lookups.know(await asyncio.to_thread(catalogue.infrastructure))
             await self._load(tallies)
         except BaseException:
             await self._files.close()
@@ -244,6 +259,7 @@ class Firewall:
             keeper.cancel()
         if keepers:
             await asyncio.wait(keepers)
+        await self.names.close()
         await self.close_gate()
         await self._upstream.close()
         await self._files.close()
@@ -299,6 +315,7 @@ class Firewall:
             await memory.forget(self._database, gone)
             for appliance_id in gone:
                 self._pipeline.forget(appliance_id)
+                self.names.lookups.forget(appliance_id)
                 self._sums.pop(appliance_id, None)
             self._enforce()
 
@@ -427,24 +444,30 @@ class Firewall:
     def status(self, appliance_id: str) -> ApplianceStatus:
         """Return what was observed of an appliance."""
         sums = self._sums.get(appliance_id, _Sums())
-        is_fresh = sums.last_seen is not None and self._clock.now() - sums.last_seen < SEEN_FOR
+        asked = self.names.lookups.counts(appliance_id).last_asked
+        last_seen = max((one for one in (sums.last_seen, asked) if one is not None), default=None)
         protection = (
             Protection.GATE_DOWN
-            if not self._gate.is_open
+            if not self._gate.is_open or self.names.is_down
             else Protection.MONITORED
             if self.let_through_until(appliance_id) is not None
-            else Protection.PROTECTED
-            if is_fresh
             else Protection.NOT_SEEN
+            if not self._is_fresh(last_seen)
+            else Protection.CANNOT_SEE_INSIDE
+            if self._is_fresh(self.names.lookups.opaque_since(appliance_id))
+            else Protection.PROTECTED
         )
         return ApplianceStatus(
             protection=protection,
             permitted=sums.permitted,
             redacted=sums.redacted,
             denied=sums.denied,
-            last_seen=sums.last_seen,
+            last_seen=last_seen,
             last_disclosure=sums.last_disclosure,
         )
+
+    def _is_fresh(self, at: float | None) -> bool:
+        return at is not None and self._clock.now() - at < SEEN_FOR
 
     async def self_test(self) -> selftest.Report:
         """Send canaries through every gate from the outside; report what came out.
@@ -496,6 +519,11 @@ class Firewall:
                 else:
                     sums.redacted += 1
         self._listener(event)
+
+    async def _remember_points(self, appliance_id: str, points: tuple[DataPoint, ...]) -> None:
+        """Store what was learned from names; raises `StorageError`."""
+        self._pipeline.learned(appliance_id)
+        await memory.remember(self._database, appliance_id, points, [])
 
     async def _remember(
         self, appliance_id: str, points: tuple[DataPoint, ...], identities: list[str]
