@@ -77,9 +77,9 @@ class _Client:
         self.left = BURST
         self.at = monotonic()
 
-    def may_ask(self, now: float, rate: float) -> bool:
+    def may_ask(self, now: float) -> bool:
         """Take one question from what is left."""
-        left = min(BURST, self.left + (now - self.at) * rate)
+        left = min(BURST, self.left + (now - self.at) * RATE)
         self.at = now
         if left < 1.0:
             self.left = left
@@ -97,13 +97,11 @@ class DnsGate:
         resolvers: Resolvers,
         *,
         resolve_mac: Callable[[str], str | None],
-        rate: float = RATE,
     ) -> None:
-        """Wire the gate; `open` starts it. `rate` is what one client is answered a second."""
+        """Wire the gate; `open` starts it. `resolve_mac` tells the MAC of an address if known."""
         self._lookups = lookups
         self._resolvers = resolvers
         self._resolve_mac = resolve_mac
-        self._rate = rate
         self._cache = Cache()
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
@@ -277,7 +275,7 @@ class DnsGate:
     def _may_ask(self, address: str) -> bool:
         """Tell whether a client is at home, and within its rate."""
         client = self._client(address)
-        return client.is_at_home and client.may_ask(monotonic(), self._rate)
+        return client.is_at_home and client.may_ask(monotonic())
 
     def _take(self, data: bytes, address: str, respond: Respond, *, is_stream: bool) -> None:
         """Answer one question, now or later; `respond` is called once, with nothing for none."""
