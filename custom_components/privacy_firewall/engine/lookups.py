@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from math import inf
 from time import monotonic
 
 from . import learning as learn, name_rules
@@ -188,7 +189,7 @@ class Lookups:
             self._naming,
             lookup,
             verdict,
-            self._clock.now(),
+            self._clock.now() if aliases else 0.0,
             aliases=aliases,
             led_to=addresses,
         )
@@ -198,7 +199,8 @@ class Lookups:
         """Tell whether what a verdict rests on is still in force."""
         policy = self._policy()
         return policy is not None and (
-            verdict.policy_version == policy.version and self._clock.now() < verdict.until
+            verdict.policy_version == policy.version
+            and (verdict.until == inf or self._clock.now() < verdict.until)
         )
 
     def _refuse(self, verdict: LookupVerdict, reason: Reason) -> LookupVerdict:

@@ -213,6 +213,14 @@ def decide(
         return LookupVerdict(course=Course.REFUSE, reason=Reason.POLICY_NOT_LOADED)
     asked = Asked(policy, naming, infrastructure, lookup, now)
     candidates, may_be_stranger = candidates_of(policy, lookup)
+    if not candidates:
+        ruling = _rule(asked, FOR_STRANGERS)
+        return LookupVerdict(
+            course=ruling.course,
+            reason=ruling.reason,
+            policy_version=policy.version,
+            refusal=ruling.refusal or naming.refusal,
+        )
     rulings = [(one, _rule(replace(asked, appliance=one), FOR_APPLIANCES)) for one in candidates]
     found: list[tuple[Appliance | None, Ruling]] = [*rulings]
     if may_be_stranger:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Self
+from typing import Self, override
 
 from .household import Firewall, names_household
 
@@ -188,6 +188,7 @@ async def _paced(port: int, source: str, rate: int, seconds: float) -> list[floa
     latencies: list[float] = []
 
     class Asking(asyncio.DatagramProtocol):
+        @override
         def datagram_received(self, data: bytes, addr: object) -> None:
             number = int.from_bytes(data[:2])
             if number in sent:

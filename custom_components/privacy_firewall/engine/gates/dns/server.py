@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import logging
 import socket
 from time import monotonic
+from typing import NamedTuple
 
 from ...lookups import Lookups
 from ...model import Source
@@ -25,7 +26,7 @@ from . import message
 from .answer import Answer, reply
 from .cache import Cache
 from .message import AAAA, IN, NAME_ERROR, NO_ERROR, REFUSED, SERVER_FAILURE, A, Malformed, Query
-from .upstream import ResolverError, Resolvers
+from .upstream import Resolvers
 
 TTL = 60
 """Seconds for which a client may keep what was answered here, or forwarded for an appliance: a
@@ -65,6 +66,18 @@ _NULL = {A: bytes(4), AAAA: bytes(16)}
 _LOGGER = logging.getLogger(__name__)
 
 type Respond = Callable[[bytes], None]
+
+
+class _Asked(NamedTuple):
+    """One question of a client: as it stood, as it is decided about, and how to answer it.
+
+    `respond` is called once, with nothing for no answer; `limit` is the bytes the client takes.
+    """
+
+    query: Query
+    lookup: Lookup
+    respond: Respond
+    limit: int
 
 
 class _Client:
@@ -293,7 +306,7 @@ class DnsGate:
         verdict = self._lookups.decide(lookup)
         limit = MAX_STREAM if is_stream else query.udp_size
         if verdict.course is Course.FORWARD:
-            self._forward(query, lookup, verdict, respond, limit)
+            self._forward(_Asked(query, lookup, respond, limit), verdict)
             return
         self._lookups.note(lookup, verdict)
         answer = self._local(query, verdict)
@@ -318,27 +331,21 @@ class DnsGate:
         rcode = NAME_ERROR if verdict.refusal is Refusal.NAME_ERROR else NO_ERROR
         return message.answer_nothing(query, rcode, REFUSED_TTL)
 
-    def _forward(
-        self, query: Query, lookup: Lookup, verdict: LookupVerdict, respond: Respond, limit: int
-    ) -> None:
+    def _forward(self, asked: _Asked, verdict: LookupVerdict) -> None:
         """Answer from the cache, or ask the resolvers."""
-        key = self._key(query, verdict)
-        kept = self._cache.get(key, monotonic())
+        kept = self._cache.get(self._key(asked.query, verdict), monotonic())
         if kept is not None:
             # Nothing leaves the house for it.
             answer, age = kept
-            judged = self._judge(lookup, verdict, answer)
-            self._lookups.note(lookup, judged)
-            respond(self._reply(query, judged, answer, age, limit))
-            return
-        if len(self._waiting) >= MAX_WAITING:
-            respond(b"")
-            return
-        task = asyncio.get_running_loop().create_task(
-            self._ask(query, lookup, verdict, respond, limit)
-        )
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
+            asked.respond(self._answer(asked, verdict, answer, age))
+        elif not verdict.appliances:
+            self._ask(asked, verdict)
+        elif len(self._waiting) >= MAX_WAITING:
+            asked.respond(b"")
+        else:
+            task = asyncio.get_running_loop().create_task(self._admit(asked, verdict))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
 
     def _key(self, query: Query, verdict: LookupVerdict) -> tuple[str, int, bool, bool]:
         """Return what is asked. Of an appliance nothing but name and type: flags tell as well."""
@@ -346,58 +353,58 @@ class DnsGate:
             return query.name, query.type, False, False
         return query.name, query.type, query.dnssec_ok, query.checking_disabled
 
-    async def _ask(
-        self, query: Query, lookup: Lookup, verdict: LookupVerdict, respond: Respond, limit: int
-    ) -> None:
-        """Ask the resolvers, once it may leave and is on record; answer whatever comes of it."""
-        answer = message.answer_nothing(query, SERVER_FAILURE, 0)
-        try:
-            verdict = await self._lookups.admit(lookup, verdict)
-            if verdict.course is Course.FORWARD:
-                key = self._key(query, verdict)
-                came = await self._resolvers.ask(
-                    query.wire_name.lower(),
-                    query.type,
-                    dnssec_ok=key[2],
-                    checking_disabled=key[3],
-                    may_send=partial(self._lookups.is_current, verdict),
-                )
-                self._cache.put(key, came, monotonic())
-                verdict = self._judge(lookup, verdict, came)
-                answer = self._reply(query, verdict, came, 0, limit)
-            else:
-                answer = self._local(query, verdict)
-        except ResolverError:
-            # Said by the resolvers; the client asks again.
-            pass
-        except Exception as err:  # noqa: BLE001 - a question that was not foreseen gets no answer
-            # Not the message: it may quote a name.
-            _LOGGER.error("A question could not be answered: %s", type(err).__name__)  # noqa: TRY400
-        finally:
-            self._lookups.note(lookup, verdict)
-            respond(answer)
+    async def _admit(self, asked: _Asked, verdict: LookupVerdict) -> None:
+        """Ask for an appliance, once that is on record."""
+        verdict = await self._lookups.admit(asked.lookup, verdict)
+        if verdict.course is Course.FORWARD:
+            self._ask(asked, verdict)
+        else:
+            self._lookups.note(asked.lookup, verdict)
+            asked.respond(self._local(asked.query, verdict))
 
-    def _judge(self, lookup: Lookup, verdict: LookupVerdict, answer: Answer) -> LookupVerdict:
-        """Return what becomes of an answer; decided otherwise while it was asked, it is refused."""
-        judged = self._lookups.judge(lookup, verdict, answer.aliases, answer.addresses)
-        if judged.course is Course.FORWARD and not self._lookups.is_current(judged):
-            return self._lookups.decide(lookup)
-        return judged
+    def _ask(self, asked: _Asked, verdict: LookupVerdict) -> None:
+        """Ask the resolvers, and answer whatever comes of it."""
+        query = asked.query
+        key = self._key(query, verdict)
 
-    def _reply(
-        self,
-        query: Query,
-        verdict: LookupVerdict,
-        answer: Answer,
-        age: int,
-        limit: int,
-    ) -> bytes:
-        """Write what came back for the client, unless it must not see it."""
+        def done(came: Answer | None) -> None:
+            answer = b""
+            try:
+                if came is None:
+                    # The client asks again.
+                    self._lookups.note(asked.lookup, verdict)
+                    answer = message.answer_nothing(query, SERVER_FAILURE, 0)
+                else:
+                    self._cache.put(key, came, monotonic())
+                    answer = self._answer(asked, verdict, came, 0)
+            except Exception as err:  # noqa: BLE001 - what was not foreseen gets no answer
+                # Not the message: it may quote a name.
+                _LOGGER.error("A question failed: %s", type(err).__name__)  # noqa: TRY400
+            asked.respond(answer)
+
+        self._resolvers.start(
+            query.wire_name.lower(),
+            query.type,
+            done,
+            dnssec_ok=key[2],
+            checking_disabled=key[3],
+            may_send=partial(self._lookups.is_current, verdict) if verdict.appliances else None,
+        )
+
+    def _answer(self, asked: _Asked, verdict: LookupVerdict, answer: Answer, age: int) -> bytes:
+        """Judge what came back, take note of it, and write it for the client, or a refusal.
+
+        What was decided otherwise while it was asked is as it is decided now.
+        """
+        lookup, query = asked.lookup, asked.query
+        verdict = self._lookups.judge(lookup, verdict, answer.aliases, answer.addresses)
+        if verdict.course is Course.FORWARD and not self._lookups.is_current(verdict):
+            verdict = self._lookups.decide(lookup)
+        self._lookups.note(lookup, verdict)
         if verdict.course is not Course.FORWARD:
             return self._local(query, verdict)
-        return reply(
-            answer, query, age=age, max_ttl=TTL if verdict.appliances else None, limit=limit
-        )
+        max_ttl = TTL if verdict.appliances else None
+        return reply(answer, query, age=age, max_ttl=max_ttl, limit=asked.limit)
 
 
 def is_at_home(address: str) -> bool:

@@ -49,6 +49,10 @@ class ResolverError(EngineError):
     """No resolver answered, or the question may not be asked any more."""
 
 
+type Done = Callable[[Answer | None], None]
+"""Called once with what was answered, or with None where nobody did."""
+
+
 class _Holder(Protocol):
     """Where a question waits for its answer: a UDP socket, or a stream."""
 
@@ -73,7 +77,7 @@ class _Question:
     checking_disabled: bool
     ways: list[_Way] = field(default_factory=list[_Way])
     """What is still to be tried, last first."""
-    waiters: list[asyncio.Future[Answer]] = field(default_factory=list[asyncio.Future[Answer]])
+    waiters: list[Done] = field(default_factory=list[Callable[[Answer | None], None]])
     allowed: list[Callable[[], bool]] = field(default_factory=list[Callable[[], bool]])
     error: Answer | None = None
     """An answer that is an error: given where nobody knows better."""
@@ -148,6 +152,8 @@ class Resolvers:
         self._sent: deque[tuple[float, _Question, int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._is_open = False
+        self._has_failed = False
+        self._usual = self._ways_over(self._peers)
 
     async def open(self) -> None:
         """Get ready; nothing is connected before the first question."""
@@ -165,7 +171,7 @@ class Resolvers:
         self._sent.clear()
         for question in list(self._under_way.values()):
             question.let_go()
-            self._fail(question)
+            self._finish(question, None)
         for peer in self._peers:
             await peer.close()
 
@@ -178,7 +184,38 @@ class Resolvers:
         checking_disabled: bool = False,
         may_send: Callable[[], bool] | None = None,
     ) -> Answer:
-        """Ask for a name (lower case, as on the wire) and a type; raises `ResolverError`.
+        """Ask and wait for the answer, as `start` does; raises `ResolverError`."""
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def done(answer: Answer | None) -> None:
+            if waiter.done():
+                return
+            if answer is None:
+                waiter.set_exception(ResolverError("no resolver answered"))
+            else:
+                waiter.set_result(answer)
+
+        self.start(
+            wire_name,
+            kind,
+            done,
+            dnssec_ok=dnssec_ok,
+            checking_disabled=checking_disabled,
+            may_send=may_send,
+        )
+        return await waiter
+
+    def start(
+        self,
+        wire_name: bytes,
+        kind: int,
+        done: Done,
+        *,
+        dnssec_ok: bool = False,
+        checking_disabled: bool = False,
+        may_send: Callable[[], bool] | None = None,
+    ) -> None:
+        """Ask for a name (lower case, as on the wire) and a type; `done` may be called at once.
 
         `may_send` is asked right before the question goes out, each time. Who asks what is under
         way already gets that one's answer.
@@ -187,20 +224,32 @@ class Resolvers:
         is_new = question is None
         if question is None:
             if not self._is_open or len(self._under_way) >= MAX_UNDER_WAY:
-                raise ResolverError("too much is asked, or the gate is closed")
+                done(None)
+                return
             question = _Question(wire_name, kind, dnssec_ok, checking_disabled, self._ways())
             self._under_way[question.key] = question
-        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        question.waiters.append(waiter)
+        question.waiters.append(done)
         question.allowed.append(may_send or _always)
         if is_new:
             self.go_on(question)
-        return await waiter
 
     def _ways(self) -> list[_Way]:
         """Return what is to be tried, last first."""
+        if not self._has_failed:
+            return self._usual.copy()
         now = monotonic()
+        self._has_failed = any(now - peer.failed_at < AVOID_SECONDS for peer in self._peers)
         peers = sorted(self._peers, key=lambda peer: now - peer.failed_at < AVOID_SECONDS)
+        return self._ways_over(peers)
+
+    def note_failure(self, peer: _Peer) -> None:
+        """Take note that a resolver did not answer."""
+        peer.failed_at = monotonic()
+        self._has_failed = True
+
+    def _ways_over(self, peers: Sequence[_Peer]) -> list[_Way]:
+        if not peers:
+            return []
         ways = [_Way(peers[turn % len(peers)], is_stream=False) for turn in range(TRIES)]
         # A box in between may lose datagrams, or change the case of letters.
         ways[-1] = _Way(ways[-1].peer, is_stream=True)
@@ -218,10 +267,7 @@ class Resolvers:
             if way.peer.send(question, is_stream=way.is_stream):
                 self._note_sent(question)
                 return
-        if question.error is not None:
-            self._finish(question, question.error)
-        else:
-            self._fail(question)
+        self._finish(question, question.error)
 
     def _note_sent(self, question: _Question) -> None:
         while self._sent and self._sent[0][1].is_over:
@@ -244,22 +290,12 @@ class Resolvers:
         else:
             self._finish(question, answer)
 
-    def _finish(self, question: _Question, answer: Answer) -> None:
-        self._end(question)
-        for waiter in question.waiters:
-            if not waiter.done():
-                waiter.set_result(answer)
-
-    def _fail(self, question: _Question) -> None:
-        self._end(question)
-        for waiter in question.waiters:
-            if not waiter.done():
-                waiter.set_exception(ResolverError("no resolver answered"))
-
-    def _end(self, question: _Question) -> None:
+    def _finish(self, question: _Question, answer: Answer | None) -> None:
         question.is_over = True
         question.attempt += 1
         self._under_way.pop(question.key, None)
+        for done in question.waiters:
+            done(answer)
 
     def _look(self) -> None:
         """Give up what takes too long. All have the same time, so the oldest stand first."""
@@ -274,7 +310,7 @@ class Resolvers:
             if question.attempt == attempt:
                 question.let_go()
                 if question.peer is not None:
-                    question.peer.failed_at = now
+                    self.note_failure(question.peer)
                 self.go_on(question)
 
 
@@ -325,7 +361,7 @@ class _Peer:
             bits = self.owner.random.number(len(question.wire_name))
             port.sock.send(question.write(number, randomise_case(question.wire_name, bits)))
         except OSError:
-            self.failed_at = monotonic()
+            self.owner.note_failure(self)
             return False
         port.asked += 1
         port.pending[number] = question
@@ -355,7 +391,7 @@ class _Peer:
                 return
             except OSError:
                 # Nobody listens there (ICMP): no use in waiting.
-                self.failed_at = monotonic()
+                self.owner.note_failure(self)
                 self.fail(port)
                 return
             question = port.pending.get(int.from_bytes(data[:2]))
@@ -432,7 +468,7 @@ class _Stream:
                 self._take(data)
         except OSError, TimeoutError, asyncio.IncompleteReadError, ssl.CertificateError:
             if self.pending:
-                peer.failed_at = monotonic()
+                peer.owner.note_failure(peer)
         finally:
             self._writer, self._task = None, None
             # Each finds its next way, over a new connection if it is the same one.
