@@ -21,6 +21,8 @@ _FOR_APPLIANCES = frozenset({1, 2, 5, 6, 15, 16, 28, 33, 35, 43, 48, 64, 65, 257
 types): what programs ask for. Which of 65,536 types is asked could tell something as well."""
 _FOR_NOBODY = frozenset({249, 250, 251, 252, 255})
 """TKEY, TSIG, IXFR, AXFR and ANY: of use between servers, or for floods (RFC 8482)."""
+_OF_ZONES = frozenset({2, 6, 43, 48})
+"""NS, SOA, DS and DNSKEY: whoever checks signatures asks for those of a top-level domain."""
 _SPECIAL = frozenset({"invalid", "localhost", "onion", "test"})
 """Never asked of anybody (RFC 6761, RFC 7686)."""
 HOME_DOMAINS = frozenset({"home.arpa", "internal", "lan", "local", "localdomain"})
@@ -85,10 +87,11 @@ def special_name(asked: Asked) -> Ruling | None:
 
 def home_name(asked: Asked) -> Ruling | None:
     """Ask for the home's own names at home only."""
-    if not is_at_home(asked.lookup.name, asked.naming):
+    name = asked.lookup.name
+    if not is_at_home(name, asked.naming) or ("." not in name and asked.lookup.type in _OF_ZONES):
         return None
     may_pass = asked.naming.has_resolver_at_home and (
-        asked.appliance is None or asked.lookup.name in asked.naming.allowed
+        asked.appliance is None or name in asked.naming.allowed
     )
     return Ruling(Course.FORWARD, Reason.LOCAL_NAME) if may_pass else _refuse(Reason.LOCAL_NAME)
 
@@ -323,4 +326,4 @@ def is_at_home(name: str, naming: Naming) -> bool:
         if above in HOME_DOMAINS or above in naming.local_domains:
             return True
         _, _, above = above.partition(".")
-    return "." not in name or (name.endswith(".arpa") and bool(_PRIVATE_REVERSE.search(name)))
+    return (bool(name) and "." not in name) or (name.endswith(".arpa") and bool(_PRIVATE_REVERSE.search(name)))

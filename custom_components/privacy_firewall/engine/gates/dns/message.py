@@ -158,7 +158,7 @@ def skip_name(data: bytes, at: int, rcode: int | None = None) -> int:
     try:
         while length := data[at]:
             if length >= 0xC0:
-                if ((length & 0x3F) << 8 | data[at + 1]) >= begin:
+                if not HEADER.size <= (length & 0x3F) << 8 | data[at + 1] < begin:
                     raise Malformed("a pointer that does not lead back", rcode)
                 return at + 2
             if length > MAX_LABEL:
@@ -178,7 +178,7 @@ def read_name(data: bytes, at: int) -> str:
             if length >= 0xC0:
                 # Strictly back, so that no chain of pointers goes in a circle.
                 at = (length & 0x3F) << 8 | data[at + 1]
-                if at >= begin:
+                if not HEADER.size <= at < begin:
                     raise Malformed("a pointer that does not lead back")
                 begin = at
                 continue
