@@ -23,7 +23,7 @@ _NAME = r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?"
 _HOSTS = rf"(?:0\.0\.0\.0|127\.0\.0\.1|::1?)[ \t]+(?P<hosts>{_NAME}(?:[ \t]+{_NAME})*)"
 _RULE = rf"(?P<rule>@?@?\|\|)(?P<domain>{_NAME})\^(?:\$(?P<modifiers>[^\s#]*))?"
 _LINE = re.compile(
-    rf"^[ \t]*(?:{_HOSTS}|{_RULE}|(?P<plain>{_NAME}))\.?[ \t]*(?:[#!].*)?\r?$", re.MULTILINE
+    rf"^[ \t]*(?:{_HOSTS}|{_RULE}|(?P<plain>{_NAME}))\.?(?:[ \t]+(?:[#!].*)?)?\r?$", re.MULTILINE
 )
 _OWN = frozenset({"localhost", "localhost.localdomain", "local", "broadcasthost"})
 """What hosts files begin with."""

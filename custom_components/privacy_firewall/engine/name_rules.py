@@ -190,8 +190,8 @@ FOR_APPLIANCES: tuple[Rule, ...] = (
     type_not_asked,
     claimed_readable,  # before what is opaque: one grant never opens a direct path beside a gate
     claimed_opaque,
+    home_name,  # before what is allowed: also that stays at home
     infrastructure,
-    home_name,
     reverse_name,
     unclaimed,  # always concludes
 )
@@ -326,4 +326,6 @@ def is_at_home(name: str, naming: Naming) -> bool:
         if above in HOME_DOMAINS or above in naming.local_domains:
             return True
         _, _, above = above.partition(".")
-    return (bool(name) and "." not in name) or (name.endswith(".arpa") and bool(_PRIVATE_REVERSE.search(name)))
+    return (bool(name) and "." not in name) or (
+        name.endswith(".arpa") and bool(_PRIVATE_REVERSE.search(name))
+    )
