@@ -179,14 +179,24 @@ async def test_whoever_gives_up_waiting_leaves_no_half_decision(house: House) ->
 
 
 async def test_coarse_narrows_at_once_and_exact_is_another_decision(house: House) -> None:
-    await house.give(level=Level.COARSE)
+    await house.give("$.body.temp", level=Level.COARSE)
     await house.ask(house.request(b'{"door":true,"temp":4.56789}'))
+    assert b'"temp":0' in house.cloud.received
     assert b"4.56789" not in house.cloud.received
     await house.give()
     await house.ask(house.request(b'{"door":true,"temp":4.56789}'))
     assert b"4.56789" in house.cloud.received
     levels = [one.consent.level for one in await house.firewall.consents.records()]
     assert set(levels) == {Level.COARSE, Level.EXACT}
+
+
+async def test_what_cannot_be_made_coarse_is_not_given_coarse(house: House) -> None:
+    """It would stand as given, and nothing would ever pass."""
+    with pytest.raises(ConsentError, match="cannot be made coarse"):
+        await house.give("$.body.door", level=Level.COARSE)
+    with pytest.raises(ConsentError, match="cannot be made coarse"):
+        await house.give(level=Level.COARSE)
+    assert house.firewall.decided() == []
 
 
 async def test_the_journal_tells_levels_and_what_was_withheld_by_name(house: House) -> None:
@@ -494,6 +504,27 @@ async def test_another_notice_is_requested_beside_what_was_given(
     assert answered is not None
     assert not answered.requested
     assert not house.firewall.consents.is_outdated(answered)
+
+
+@pytest.mark.parametrize("is_given", [True, False], ids=["given", "undecided"])
+async def test_each_change_of_a_notice_is_asked_about(
+    asked: tuple[House, FakeClock], is_given: bool
+) -> None:
+    """Also where an earlier question about it was left open."""
+    house, clock = asked
+    if is_given:
+        await house.give()
+    else:
+        assert await ask(house) is not None
+    for benefit in ("Better ice", "Everything, to everyone"):
+        clock.pass_by(30 * DAY)
+        await house.restart(clock=clock)
+        house.configure(recipients=(frost(f"http://{house.host}/", benefit=benefit),))
+        digest = await ask(house)
+        assert digest is not None
+        assert len(digest.consents) == len(house.points())
+        clock.pass_by(2 * DAY)
+        assert await ask(house) is None, "the same is asked once"
 
 
 async def test_another_recipient_is_asked_about_and_off(asked: tuple[House, FakeClock]) -> None:

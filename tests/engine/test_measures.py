@@ -12,6 +12,7 @@ from engine import ConsentError, StorageError, anchor, measures
 from engine.events import Discovered, MeasureChanged
 from engine.files import anchor_path
 from engine.gates.http import server
+from engine.measures import Measures
 from engine.model import Decider, Measure, Outcome, Protection, Reason
 from helpers import FakeClock
 import wire
@@ -352,8 +353,58 @@ async def test_a_lockdown_is_stronger(house: House) -> None:
     assert not await house.sends()
     assert await house.reason() is Reason.LOCKDOWN
     await lock(house, on=False)
-    assert await house.sends(), "and its end restores what was"
-    assert await house.reason() is Reason.LET_THROUGH
+    assert not await house.sends(), "its end restores consents, and this is none"
+    assert await house.reason() is Reason.NOTHING_CONSENTED
+    assert house.firewall.let_through_until("fridge") is None
+
+
+async def test_a_lockdown_ends_letting_through_over_a_restart(
+    house: House, clock: FakeClock
+) -> None:
+    await let(house, 600)
+    await lock(house)
+    assert [(one.measure, one.is_on) for one in house.told(MeasureChanged)] == [
+        (Measure.LET_THROUGH, True), (Measure.LOCKDOWN, True), (Measure.LET_THROUGH, False),
+    ]  # fmt: skip
+    await house.restart(clock=clock)
+    await lock(house, on=False)
+    assert not await house.sends()
+
+
+async def test_killed_between_the_two_records_it_is_ended_all_the_same(
+    house: House, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> None:
+        """The process is gone."""
+
+    await let(house, 600)
+    with monkeypatch.context() as killed:
+        killed.setattr(Measures, "end", never)
+        await lock(house)
+    await house.restart(clock=clock)
+    await lock(house, on=False)
+    assert not await house.sends()
+    await house.firewall.consents.look_after()
+    await house.restart(clock=clock)
+    assert not await house.sends()
+
+
+async def test_during_a_lockdown_nothing_is_let_through(house: House) -> None:
+    await lock(house)
+    with pytest.raises(ConsentError, match="lockdown"):
+        await let(house, 600)
+    await lock(house, on=False)
+    assert not await house.sends()
+
+
+async def test_a_lockdown_that_begins_while_it_is_recorded_wins(house: House) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(let(house, 600))
+        await asyncio.sleep(0)
+        group.create_task(lock(house))
+    await lock(house, on=False)
+    assert not await house.sends()
+    assert house.firewall.let_through_until("fridge") is None
 
 
 async def test_consents_are_as_before_when_it_ends(house: House) -> None:

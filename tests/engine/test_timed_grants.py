@@ -143,25 +143,44 @@ async def test_nor_does_one_set_back_between_two_runs(
     assert not await house.sends()
 
 
-async def test_restarts_of_the_machine_with_a_clock_in_the_past_add_nothing(
+async def test_a_start_of_the_machine_with_its_clock_in_the_past_ends_what_ends_by_itself(
     house: House, clock: FakeClock
 ) -> None:
-    """A small computer without a battery: every start begins in the year 1970."""
+    """A small computer without a battery: how long it was off, nobody knows."""
     await house.give("$.body.temp", seconds=600)
-    for _ in range(5):
-        clock.pass_by(100)
-        await house.firewall.consents.look_after()
+    await house.give("$.body.door")
+    await house.firewall.consents.let_through("fridge", Decider(how="test"), seconds=600)
+    await house.firewall.consents.look_after()
 
-        def meanwhile() -> None:
-            clock.reboot()
-            clock.wall = 0.0
+    def meanwhile() -> None:
+        clock.reboot()
+        clock.wall -= 1.0
 
-        await house.restart(meanwhile=meanwhile, clock=clock)
-        assert house.firewall.is_sharing(house.points()["$.body.temp"].id, "frost")
-    clock.pass_by(99)
-    assert await house.sends()
-    clock.pass_by(1)
-    assert not await house.sends()
+    await house.restart(meanwhile=meanwhile, clock=clock)
+    temp, door = house.points()["$.body.temp"].id, house.points()["$.body.door"].id
+    assert not house.firewall.is_sharing(temp, "frost")
+    assert house.firewall.is_sharing(door, "frost")
+    assert house.firewall.let_through_until("fridge") is None
+    await house.firewall.consents.look_after()
+    consent = house.firewall.consent(temp, "frost")
+    assert consent is not None
+    assert consent.state is ConsentState.EXPIRED
+    await house.restart(clock=clock)
+    assert not house.firewall.is_sharing(temp, "frost")
+
+
+async def test_a_start_of_the_machine_with_a_clock_that_went_on_changes_nothing(
+    house: House, clock: FakeClock
+) -> None:
+    await house.give("$.body.temp", seconds=600)
+    await house.firewall.consents.look_after()
+
+    def meanwhile() -> None:
+        clock.reboot()
+        clock.wall += 100
+
+    await house.restart(meanwhile=meanwhile, clock=clock)
+    assert house.firewall.is_sharing(house.points()["$.body.temp"].id, "frost")
 
 
 async def test_a_machine_that_was_off_past_the_end_with_its_clock_right(

@@ -68,6 +68,18 @@ class ForwardClock:
         self._at = clock.now()
         self._ticks = clock.ticks()
 
+    def is_doubtful(self, seen: Seen) -> bool:
+        """Tell whether nobody knows how long ago a moment was.
+
+        The machine was started since, and its wall clock is behind what it showed before: set
+        back, or run out of battery.
+        """
+        return seen.boot != self._clock.boot() and self._clock.now() < seen.at
+
+    def wall(self) -> float:
+        """Return what the wall clock shows now, which somebody may have set wrong."""
+        return self._clock.now()
+
     def resume(self, seen: Seen) -> None:
         """Go on from a moment that an earlier run saw."""
         at = seen.at

@@ -114,6 +114,11 @@ class Consents:
         if self.ledger.lockdown and not self.is_locked_down:
             self.measures.narrow(Measure.LOCKDOWN, None, is_on=True)
             self.measures.unrecorded[Measure.LOCKDOWN, None] = _RESTORE
+        if self.is_locked_down:
+            # Killed between the two records.
+            for appliance_id in self.measures.let_through():
+                self.measures.narrow(Measure.LET_THROUGH, appliance_id, is_on=False)
+                self.measures.unrecorded[Measure.LET_THROUGH, appliance_id] = _RESTORE
         is_backup = is_copy or await meta.get(self._database, meta.BACKUP) is not None
         if is_backup or not is_newest:
             await self._suspend_restored()
@@ -126,9 +131,14 @@ class Consents:
         if seen is not None:
             try:
                 at, ticks, boot = seen
-                self._clock.resume(Seen(at=float(at), ticks=float(ticks), boot=boot))
+                moment = Seen(at=float(at), ticks=float(ticks), boot=boot)
             except (TypeError, ValueError) as err:
                 raise StorageError("the time on record cannot be understood") from err
+            if self._clock.is_doubtful(moment):
+                # How long the machine was off, nobody knows: what ends by itself is over.
+                self.ledger.end_all(moment.at)
+                self.measures.end_all(moment.at)
+            self._clock.resume(moment)
         times = [one.decided_at for one in self.ledger.current.values()]
         newest = max([self.measures.newest_at(), *times])
         self._clock.resume(Seen(at=newest, ticks=0.0, boot=None))
@@ -290,9 +300,10 @@ class Consents:
         if last is not None and now - last < DIGEST_SECONDS:
             return None
         fresh = [
-            self._statements.entry(*pair, ConsentState.REQUESTED)
+            entry
             for pair in self.open_questions(points)
-            if (consent := self.get(*pair)) is None or not consent.requested
+            if (entry := self._statements.entry(*pair, ConsentState.REQUESTED)).consent.notice
+            != self._asked_under(pair)
         ]
         if not fresh:
             return None
@@ -301,6 +312,14 @@ class Consents:
         digest = ConsentsRequested(at=now, consents=consents)
         self._on_event(digest)
         return digest
+
+    def _asked_under(self, pair: Pair) -> str | None:
+        """Return the notice under which the household was last asked since it decided, if it was.
+
+        Under another one it is another question.
+        """
+        consent = self.get(*pair)
+        return consent.asked if consent is not None and consent.requested else None
 
     # --- Measures ---
 
@@ -311,23 +330,33 @@ class Consents:
 
     @_whole
     async def lock_down(self, decider: Decider, *, on: bool) -> None:
-        """Deny everything, at once, or bring back exactly what was; raises `StorageError`.
+        """Deny everything, at once, or bring back what was consented; raises `StorageError`.
 
-        A lockdown that could not be recorded holds all the same, and is recorded later.
+        A lockdown that could not be recorded holds all the same, and is recorded later. It ends
+        all letting-through, which does not come back with its own end.
         """
         if self.is_locked_down is on and self.measures.is_settled(Measure.LOCKDOWN):
             return
         if on:
             was_on = self.is_locked_down
             self.measures.narrow(Measure.LOCKDOWN, None, is_on=True)
+            ended = list(self.measures.let_through())
+            for appliance_id in ended:
+                self.measures.narrow(Measure.LET_THROUGH, appliance_id, is_on=False)
             self._enforce()
             await self._stop(lambda _: True)
             if not was_on:
                 self._tell_measure(Measure.LOCKDOWN, None, is_on=True)
+            for appliance_id in ended:
+                self._tell_measure(Measure.LET_THROUGH, appliance_id, is_on=False)
+        else:
+            ended = []
         try:
             await self.measures.take(Measure.LOCKDOWN, None, decider, is_on=on, narrows=on)
         finally:
             await self._anchor_lockdown()
+            for appliance_id in ended:
+                await self.measures.end(Measure.LET_THROUGH, appliance_id, decider)
         if not on and not self.is_locked_down:
             self._enforce()
             self._tell_measure(Measure.LOCKDOWN, None, is_on=False)
@@ -344,11 +373,13 @@ class Consents:
     ) -> None:
         """Let everything of an appliance through for a time, or (None) no longer.
 
-        Raises `ConsentError` for an unknown appliance or more than an hour, `StorageError`: its
-        end then holds all the same, and is recorded later.
+        Raises `ConsentError` for an unknown appliance, more than an hour, or during a lockdown,
+        `StorageError`: its end then holds all the same, and is recorded later.
         """
         if appliance_id not in self._statements.appliances:
             raise ConsentError("no such appliance")
+        if seconds is not None and self.is_locked_down:
+            raise ConsentError("nothing is let through during a lockdown")
         if seconds is not None and not 0 < seconds <= MAX_LET_THROUGH:
             raise ConsentError("an appliance is let through for an hour at most")
         is_on = seconds is not None
@@ -365,7 +396,11 @@ class Consents:
         await self.measures.take(
             Measure.LET_THROUGH, appliance_id, decider, is_on=is_on, until=until, narrows=not is_on
         )
-        if is_on and self.measures.get(Measure.LET_THROUGH, appliance_id) is not None:
+        if is_on and self.is_locked_down:
+            # It began while this was recorded.
+            self.measures.narrow(Measure.LET_THROUGH, appliance_id, is_on=False)
+            await self.measures.end(Measure.LET_THROUGH, appliance_id, decider)
+        elif is_on and self.measures.get(Measure.LET_THROUGH, appliance_id) is not None:
             self._enforce()
             self._tell_measure(Measure.LET_THROUGH, appliance_id, is_on=True, until=until)
 

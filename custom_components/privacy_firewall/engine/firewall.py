@@ -236,7 +236,9 @@ class Firewall:
         self._purged = self._clock.now()
         if not self._pipeline.keeps_values:
             await self.journal.forget_values()
-        await self.journal.purge(self._purged, max_age=max_age, max_bytes=max_bytes)
+        # By the wall clock: ours stays ahead for good once that was, and all would be too old.
+        now = min(self._purged, self._clock.wall())
+        await self.journal.purge(now, max_age=max_age, max_bytes=max_bytes)
 
     def bounds(self, *, max_age: float, max_bytes: int) -> None:
         """Say how many seconds the journal reaches back, and how many bytes it may take."""

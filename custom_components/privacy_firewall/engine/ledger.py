@@ -124,12 +124,13 @@ class Ledger:
             if before is not None and before.number > number:
                 pass  # a later decision was recorded meanwhile
             elif consent.state is ConsentState.REQUESTED and before is not None:
-                self._current[item] = replace(before, requested=True)
+                self._current[item] = replace(before, requested=True, asked=consent.notice)
             else:
                 stopped_meanwhile = self._halts.get(item, 0) != halts[item]
                 kept = replace(
                     consent,
                     requested=consent.state is ConsentState.REQUESTED,
+                    asked=consent.notice if consent.state is ConsentState.REQUESTED else None,
                     is_suspended=stopped_meanwhile and consent.state is ConsentState.GIVEN,
                 )
                 self._current[item] = kept
@@ -171,6 +172,12 @@ class Ledger:
             except OSError as err:
                 # Only a copy put back would then go unnoticed, or a stop until the next try.
                 _LOGGER.warning("The ledger's anchor was not written: %s", type(err).__name__)
+
+    def end_all(self, at: float) -> None:
+        """Let every consent that ends by itself be over by a time; the record of it follows."""
+        for item, one in self._current.items():
+            if one.state is ConsentState.GIVEN and one.until is not None:
+                self._current[item] = replace(one, until=min(one.until, at))
 
     def expired(self) -> list[Consent]:
         """Return the consents whose time ran out, which no record says yet."""
@@ -253,18 +260,22 @@ def _newest(connection: sqlite3.Connection) -> dict[Item, Consent]:
         " SELECT COALESCE(MAX(CASE WHEN state != 'requested' THEN id END), MAX(id)) FROM ledger"
         " GROUP BY appliance_id, data_point_id, recipient_id)"
     ).fetchall()
-    requested: dict[Item, int] = {
-        (appliance, point, recipient): number
-        for appliance, point, recipient, number in connection.execute(
-            "SELECT appliance_id, data_point_id, recipient_id, MAX(id) FROM ledger"
+    requested: dict[Item, tuple[int, str | None]] = {
+        (appliance, point, recipient): (number, notice)
+        # With MAX(), SQLite takes the other columns from that very row.
+        for appliance, point, recipient, number, notice in connection.execute(
+            "SELECT appliance_id, data_point_id, recipient_id, MAX(id), notice FROM ledger"
             " WHERE state = 'requested' GROUP BY appliance_id, data_point_id, recipient_id"
         )
     }
     current: dict[Item, Consent] = {}
     for number, *row in decided:
         consent = record_of(number, tuple(row), "").consent
-        is_asked = requested.get(consent.item, 0) >= number
-        current[consent.item] = replace(consent, requested=is_asked)
+        asked_at, notice = requested.get(consent.item, (0, None))
+        is_asked = asked_at >= number
+        current[consent.item] = replace(
+            consent, requested=is_asked, asked=notice if is_asked else None
+        )
     return current
 
 

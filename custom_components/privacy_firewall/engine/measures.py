@@ -1,7 +1,8 @@
 """Measures: what the household does beside its consents. Appended like them, newest counts."""
 
 from collections import Counter
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 import sqlite3
 
 from . import meta
@@ -125,6 +126,17 @@ class Measures:
         if taken is None or not taken.is_on:
             return None
         return None if taken.until is not None and taken.until <= self._clock.now() else taken
+
+    async def end(self, measure: Measure, appliance_id: str | None, decider: Decider) -> None:
+        """Record that a measure that was narrowed is off; later, where the disk refuses it now."""
+        with suppress(StorageError):
+            await self.take(measure, appliance_id, decider, is_on=False, narrows=True)
+
+    def end_all(self, at: float) -> None:
+        """Let every measure that ends by itself be over by a time; the record of it follows."""
+        for key, taken in self._newest.items():
+            if taken.is_on and taken.until is not None:
+                self._newest[key] = replace(taken, until=min(taken.until, at))
 
     def over(self) -> list[Taken]:
         """Return the measures whose time ran out, which no record says yet."""

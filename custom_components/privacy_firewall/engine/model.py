@@ -409,7 +409,8 @@ class Consent:
     `until` (seconds since 1970) ends it by itself. `functional` are the identifiers its notice
     named. `subject` is whose consent it is: the id of a Home Assistant person, or None for the
     household. `number` is the record's in the ledger; `requested` tells that the household is
-    asked since. `is_suspended` takes it out of force until someone confirms it.
+    asked since, `asked` under which notice. `is_suspended` takes it out of force until someone
+    confirms it.
     """
 
     appliance_id: str
@@ -425,6 +426,7 @@ class Consent:
     subject: str | None = None
     number: int = 0
     requested: bool = False
+    asked: str | None = None
     is_suspended: bool = False
 
     @property

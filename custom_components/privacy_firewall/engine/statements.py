@@ -4,9 +4,10 @@ from .clock import ForwardClock
 from .errors import ConsentError
 from .learning import Learning
 from .ledger import Entry
-from .model import Appliance, Category, Consent, ConsentState, Kind, Level, Recipient
+from .model import Appliance, Consent, ConsentState, Kind, Level, Recipient
 from .notices import Notice, compose
 from .records import facts_of
+from .redaction.transforms import may_be_coarse
 
 MAX_TIME = 10 * 366 * 24 * 3600.0
 """Seconds for which a timed grant may be given at most."""
@@ -58,8 +59,8 @@ class Statements:
             recipient is None or recipient_id not in point.recipients
         ):
             raise ConsentError("this recipient does not receive this data point")
-        if level is Level.COARSE and point.category is Category.OPAQUE:
-            raise ConsentError("what cannot be read passes as it is or not at all")
+        if level is Level.COARSE and not may_be_coarse(point.kinds, point.category, point.unit):
+            raise ConsentError("this passes as it is or not at all: it cannot be made coarse")
         appliance = self.appliances.get(point.appliance_id)
         notice = self.notice(recipient_id)
         return Entry(

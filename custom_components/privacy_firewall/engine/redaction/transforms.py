@@ -72,6 +72,18 @@ def neutral(kinds: frozenset[Kind]) -> Leaf:
     return None
 
 
+def may_be_coarse(kinds: frozenset[Kind], category: Category, unit: str | None) -> bool:
+    """Tell whether values of these types can be made coarser: numbers, times and places.
+
+    Forms and query strings have numbers as text; that it is one shows by its unit.
+    """
+    if Kind.NUMBER in kinds:
+        return True
+    return Kind.TEXT in kinds and (
+        unit is not None or category in (Category.TIME, Category.LOCATION)
+    )
+
+
 def coarsen(value: Leaf, category: Category, unit: str | None) -> Leaf | None:
     """Make a value coarser, in its own type; None where that cannot be done.
 
