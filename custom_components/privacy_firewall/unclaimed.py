@@ -1,8 +1,8 @@
-"""Unclaimed endpoints: one repair for all of them, asked about once.
+"""Unclaimed endpoints and names: one repair for all of them, asked about once.
 
-What an appliance calls and no recipient claims was denied already. Here the household hears of it,
-and says whose it is or leaves it denied. Only appliance, host and method are kept; paths are not,
-for appliances write data into them.
+What an appliance calls or asks for and no recipient claims was denied already. Here the household
+hears of it, and says whose it is or leaves it denied. Only appliance, host and method are kept
+(of a name, in the method's place, `DNS`); paths are not, for appliances write data into them.
 """
 
 import re
@@ -29,11 +29,13 @@ import probatio
 from .const import (
     CONF_BASE_URL,
     CONF_ENDPOINTS,
+    CONF_NAMES,
     DOMAIN,
     SUBENTRY_RECIPIENT,
 )
 from .engine.events import Unclaimed
 from .engine.model import Endpoint
+from .engine.names import expand
 from .forms import async_words, listed, plain
 
 ISSUE_UNCLAIMED = "unclaimed_endpoints"
@@ -41,6 +43,9 @@ CONF_LEFT_DENIED = "left_denied"
 """Of the entry's options: the calls that the household was asked about and left denied."""
 MAX_LEFT_DENIED = 500
 """Calls remembered so; as many as the engine keeps apart."""
+
+BY_NAME = "DNS"
+"""In place of a method: only the host's name was asked for, at the DNS gate."""
 
 _HOST = re.compile(r"[a-z0-9_.:-]{1,253}")
 _METHOD = re.compile(r"[A-Z]{1,16}")
@@ -123,9 +128,22 @@ def _is_settled(entry: ConfigEntry, call: Call) -> bool:
                 endpoint = Endpoint.parse(line)
             except ValueError:
                 continue
-            if endpoint.host == call.host and endpoint.method in ("*", call.method):
+            if endpoint.host == call.host and {call.method, endpoint.method} & {"*", BY_NAME}:
                 return True
+            if (endpoint.host, endpoint.method) == (call.host, call.method):
+                return True
+        if call.method == BY_NAME and any(
+            call.host in _names(line) for line in subentry.data.get(CONF_NAMES, ())
+        ):
+            return True
     return False
+
+
+def _names(template: str) -> tuple[str, ...]:
+    try:
+        return expand(template)
+    except ValueError:
+        return ()
 
 
 def _open_calls(hass: HomeAssistant, entry: ConfigEntry) -> dict[Call, int]:
@@ -188,11 +206,15 @@ class UnclaimedFlow(RepairsFlow):
         """Ask which of the calls are one recipient's, then go on in that recipient's form."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
+        open_ones = [one for one in self._shown if one.appliance_id in entry.subentries]
+        called = {one.host for one in open_ones if one.method != BY_NAME}
+        names = {one.host for one in open_ones} - called
+        # A host that was called is an endpoint, and claims its name along with it.
         lines = list(
             dict.fromkeys(
-                _endpoint(entry, call)
-                for call in self._shown
-                if call.appliance_id in entry.subentries
+                call.host if call.method == BY_NAME else _endpoint(entry, call)
+                for call in open_ones
+                if call.method != BY_NAME or call.host in names
             )
         )
         if user_input is None and len(lines) > 1:
@@ -213,7 +235,14 @@ class UnclaimedFlow(RepairsFlow):
         started = await self.hass.config_entries.subentries.async_init(
             (entry.entry_id, SUBENTRY_RECIPIENT),
             context={"source": SOURCE_USER},
-            data={CONF_ENDPOINTS: chosen},
+            data={
+                where: found
+                for where, found in (
+                    (CONF_ENDPOINTS, [one for one in chosen if one not in names]),
+                    (CONF_NAMES, [one for one in chosen if one in names]),
+                )
+                if found
+            },
         )
         # An abort leaves the repair open: it goes away when the recipient claims the calls.
         return self.async_abort(
