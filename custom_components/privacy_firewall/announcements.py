@@ -1,7 +1,7 @@
 """What the firewall tells aloud of transmissions: an event on the bus, to entities and triggers.
 
-A change of gate, outcome or reason is told at once, and so is what comes after a quiet minute. More of
-the same is summed up once a minute, or a busy appliance would fill the recorder.
+A change of gate, outcome or reason is told at once, and so is what comes after a quiet minute. More
+of the same is summed up once a minute, or a busy appliance would fill the recorder.
 """
 
 from collections.abc import Callable

@@ -84,7 +84,7 @@ def _mapping(entry: ConfigEntry[Any]) -> Mapping[str, Any]:
 
 
 def _read(stored: Mapping[str, Any]) -> DnsGate:
-    address = read_address(stored[CONF_HOST])
+    address = read_address(str(stored[CONF_HOST]))
     port = stored[CONF_PORT]
     if address_trouble(address) is not None or isinstance(port, bool) or not 0 < port < 65536:
         raise ValueError("a place is wanted where a gate may listen")
