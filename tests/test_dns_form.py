@@ -304,7 +304,9 @@ async def test_it_says_where_steered_appliances_arrive(
     hass: HomeAssistant, entry: MockConfigEntry, place: tuple[str, int], page: int, said: list[str]
 ) -> None:
     pages(hass, page)
-    hass.config_entries.async_update_entry(entry, data=dict(zip(("host", "port"), place, strict=True)))
+    hass.config_entries.async_update_entry(
+        entry, data=dict(zip(("host", "port"), place, strict=True))
+    )
     told = (await open_form(hass, entry))["description_placeholders"]
     assert told["addresses"] == "`192.168.1.2`, `192.168.1.3`, `fd00::2`"
     everything = {

@@ -21,6 +21,7 @@ from .dns_stored import DnsGate, dns_gate, is_wanted, list_path, list_trouble
 from .engine import lists
 from .engine.events import Event, GateChanged, NamesAsked
 from .engine.naming import Listed
+from .strangers import async_review_strangers
 
 if TYPE_CHECKING:
     from .household import Household
@@ -95,17 +96,20 @@ class DnsKeeper:
         async with self._changing:
             if not self._is_running:
                 return
-            chosen = dns_gate(self._household.entry)
-            if chosen is None:
+            if (chosen := dns_gate(self._household.entry)) is not None:
+                await self._keep(chosen)
+            else:
                 await self._close()
                 self._household.issues.async_dns_gate(None)
                 self._household.issues.async_lists(0)
-                return
-            await self._read_lists(chosen)
-            self._chosen = chosen
-            self._configure()
-            if self.place is None or self._opened is None or _differs(self._opened, chosen):
-                await self._open(chosen)
+        async_review_strangers(self._household)
+
+    async def _keep(self, chosen: DnsGate) -> None:
+        await self._read_lists(chosen)
+        self._chosen = chosen
+        self._configure()
+        if self.place is None or self._opened is None or _differs(self._opened, chosen):
+            await self._open(chosen)
 
     async def _async_again(self, _: datetime) -> None:
         await self.async_update()

@@ -191,7 +191,6 @@ class Household:
         for gone in [one for one in self.readings if not self._is_present(one)]:
             del self.readings[gone]
         async_review_unclaimed(self.hass, self.entry)
-        async_review_strangers(self)
         self.async_changed()
 
     def _is_present(self, data_point_id: str) -> bool:
