@@ -5,7 +5,7 @@ events. Both are frozen values, so that the engine could live in another process
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 import logging
@@ -35,7 +35,6 @@ from .model import (
     Protection,
     Recipient,
 )
-from .naming import NameStatus, Naming, Resolver
 from .pipeline import Passage, Pipeline
 
 _LOGGER = logging.getLogger(__name__)
@@ -122,10 +121,6 @@ class Firewall:
         self._is_configured = False
         self._canary: tuple[Appliance, Recipient, list[DataPoint]] | None = None
         self._testing = asyncio.Lock()
-        # Stand-in for the DNS gate: a place that is held, and nothing that answers there.
-        self._naming = Naming()
-        self._name_server: asyncio.Server | None = None
-        self._name_status = NameStatus()
 
     async def start(self) -> None:
         """Open the files and read what was decided and seen; raises `StorageError`.
@@ -243,7 +238,6 @@ class Firewall:
         if keepers:
             await asyncio.wait(keepers)
         await self.close_gate()
-        await self.close_names()
         await self._upstream.close()
         await self._files.close()
 
@@ -269,36 +263,6 @@ class Firewall:
     def gate_is_open(self) -> bool:
         """Tell whether the gate listens."""
         return self._gate.is_open
-
-    def configure_names(self, naming: Naming) -> None:
-        """Bring the household's choices for the DNS gate into force (stand-in)."""
-        self._naming = naming
-
-    async def open_names(self, host: str, port: int, resolvers: Sequence[Resolver]) -> int:
-        """Hold the DNS gate's place (stand-in); raises `OSError`."""
-        await self.close_names()
-        self._resolvers = tuple(resolvers)
-        loop = asyncio.get_running_loop()
-        self._name_server = await loop.create_server(asyncio.Protocol, host, port)
-        self._event(GateChanged(gate="dns", is_open=True))
-        opened: int = self._name_server.sockets[0].getsockname()[1]
-        return opened
-
-    async def close_names(self) -> None:
-        """Let go of it (stand-in)."""
-        if self._name_server is not None:
-            self._name_server.close()
-            self._name_server = None
-            self._event(GateChanged(gate="dns", is_open=False))
-
-    @property
-    def names_are_open(self) -> bool:
-        """Tell whether the DNS gate listens."""
-        return self._name_server is not None
-
-    def name_status(self) -> NameStatus:
-        """Return what was observed at the DNS gate (stand-in: what a test put there)."""
-        return self._name_status
 
     def configure(self, appliances: Iterable[Appliance], recipients: Iterable[Recipient]) -> None:
         """Bring what the household states into force. Consents stay or lose effect, never gain."""

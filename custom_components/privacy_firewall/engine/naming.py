@@ -7,30 +7,11 @@ name's stand in it as `\DDD` (RFC 1035, section 5.1).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from math import inf
 from typing import Protocol
 
 from .model import Appliance, Reason, Recipient, Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolver:
-    """Stand-in: a resolver of the household's, until the real thing is merged."""
-
-    address: str
-    port: int = 53
-    tls_name: str | None = None
-
-    @classmethod
-    def parse(cls, line: str) -> Resolver:
-        """Read `address[@port][#name]`; raises `ValueError`."""
-        place, _, name = line.strip().partition("#")
-        address, _, port = place.partition("@")
-        number = int(port) if port else 853 if name else 53
-        if not 0 < number < 65536:
-            raise ValueError("a port is from 1 to 65535")
-        return cls(address=str(ip_address(address)), port=number, tls_name=name or None)
 
 
 class Course(StrEnum):
