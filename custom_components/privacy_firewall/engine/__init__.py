@@ -12,6 +12,11 @@ The way through. A gate reads one transmission and hands it to `pipeline`, which
 
 All but the journal is one pure function, `examination.examine`.
 
+Names go a way of their own, `lookups`: a question has no fields to redact. It is refused, led to a
+gate that can read, or asked anew of the household's resolvers:
+
+    message.read_query → name_rules.decide → journal.append → upstream → name_rules.judge → client
+
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What
 cannot be read, decided or recorded does not leave.
 
@@ -31,6 +36,9 @@ from .export import Format
 from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
 from .journal import Query
+from .lists import BlockList, ListError, load as load_lists
+from .names import expand as expand_name, fold as fold_name
+from .neighbours import Neighbours
 from .preview import Preview
 from .receipts import Receipt, subject_of
 from .redaction.paths import parse as parse_path
@@ -38,10 +46,13 @@ from .selftest import Report as SelfTestReport
 
 __all__ = [
     "SEEN_FOR",
+    "BlockList",
     "ConsentError",
     "EngineError",
     "Firewall",
     "Format",
+    "ListError",
+    "Neighbours",
     "PathSyntaxError",
     "Preview",
     "Query",
@@ -52,6 +63,9 @@ __all__ = [
     "Trouble",
     "all_paths",
     "diagnose",
+    "expand_name",
+    "fold_name",
+    "load_lists",
     "parse_path",
     "start_over",
     "subject_of",

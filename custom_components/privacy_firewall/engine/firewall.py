@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import logging
 from math import inf
 from pathlib import Path
-import secrets
 
-from . import learning, memory, selftest
+from . import catalogue, learning, memory, selftest
 from .clock import Clock, ForwardClock, Seen, SystemClock
 from .consents import LOOK_SECONDS, RETRY_SECONDS, Consents, Pair
 from .errors import StorageError
@@ -23,6 +22,7 @@ from .gates.http.server import HttpGate
 from .gates.http.upstream import Upstream
 from .inspection import Inspection
 from .journal import MAX_AGE, MAX_BYTES, Entry, Tally
+from .lookups import Lookups
 from .model import (
     Appliance,
     ApplianceStatus,
@@ -35,7 +35,9 @@ from .model import (
     Protection,
     Recipient,
 )
+from .name_gate import NameGate
 from .pipeline import Passage, Pipeline
+from .proving import Proving
 
 _LOGGER = logging.getLogger(__name__)
 SEEN_FOR = 24 * 3600.0
@@ -108,8 +110,20 @@ class Firewall:
             clock=self._clock,
             stated=lambda: (self._appliances, self._recipients),
         )
+        self.names = NameGate(
+            Lookups(
+                policy=lambda: self._pipeline.policy,
+                learning=self._pipeline.learning,
+                journal=self.journal,
+                clock=self._clock,
+                on_event=self._event,
+                remember=self._remember_points,
+            ),
+            resolve_mac=resolve_mac,
+            on_event=self._event,
+        )
         self._protected_ports = protected_ports
-        self._upstream = Upstream(protected_ports=protected_ports)
+        self._upstream = Upstream(protected_ports=protected_ports, look_up=self.names.addresses_of)
         self._gate = HttpGate(self._pipeline, self._upstream, resolve_mac=resolve_mac)
         self._appliances: dict[str, Appliance] = {}
         self._recipients: dict[str, Recipient] = {}
@@ -119,8 +133,15 @@ class Firewall:
         self._bounds = MAX_AGE, MAX_BYTES
         self._purged = -inf
         self._is_configured = False
-        self._canary: tuple[Appliance, Recipient, list[DataPoint]] | None = None
-        self._testing = asyncio.Lock()
+        self._proving = Proving(
+            gate=self._gate,
+            pipeline=self._pipeline,
+            consents=self.consents,
+            database=self._database,
+            clock=self._clock,
+            enforce=self._enforce,
+            stop=self._stop,
+        )
 
     async def start(self) -> None:
         """Open the files and read what was decided and seen; raises `StorageError`.
@@ -129,6 +150,7 @@ class Firewall:
         """
         tallies = await self._files.open()
         try:
+            self.names.lookups.know(await asyncio.to_thread(catalogue.infrastructure))
             await self._load(tallies)
         except BaseException:
             await self._files.close()
@@ -237,6 +259,7 @@ class Firewall:
             keeper.cancel()
         if keepers:
             await asyncio.wait(keepers)
+        await self.names.close()
         await self.close_gate()
         await self._upstream.close()
         await self._files.close()
@@ -292,6 +315,7 @@ class Firewall:
             await memory.forget(self._database, gone)
             for appliance_id in gone:
                 self._pipeline.forget(appliance_id)
+                self.names.lookups.forget(appliance_id)
                 self._sums.pop(appliance_id, None)
             self._enforce()
 
@@ -300,9 +324,7 @@ class Firewall:
             return
         self._version += 1
         policy = self.consents.snapshot(self._version)
-        if self._canary is not None:
-            policy = selftest.beside(policy, *self._canary)
-        self._pipeline.enforce(policy)
+        self._pipeline.enforce(self._proving.beside(policy))
         self._consents_changed.set()
         self._ends_changed.set()
 
@@ -422,62 +444,37 @@ class Firewall:
     def status(self, appliance_id: str) -> ApplianceStatus:
         """Return what was observed of an appliance."""
         sums = self._sums.get(appliance_id, _Sums())
-        is_fresh = sums.last_seen is not None and self._clock.now() - sums.last_seen < SEEN_FOR
+        asked = self.names.lookups.counts(appliance_id).last_asked
+        last_seen = max((one for one in (sums.last_seen, asked) if one is not None), default=None)
         protection = (
             Protection.GATE_DOWN
-            if not self._gate.is_open
+            if not self._gate.is_open or self.names.is_down
             else Protection.MONITORED
             if self.let_through_until(appliance_id) is not None
-            else Protection.PROTECTED
-            if is_fresh
             else Protection.NOT_SEEN
+            if not self._is_fresh(last_seen)
+            else Protection.CANNOT_SEE_INSIDE
+            if self._is_fresh(self.names.lookups.opaque_since(appliance_id))
+            else Protection.PROTECTED
         )
         return ApplianceStatus(
             protection=protection,
             permitted=sums.permitted,
             redacted=sums.redacted,
             denied=sums.denied,
-            last_seen=sums.last_seen,
+            last_seen=last_seen,
             last_disclosure=sums.last_disclosure,
         )
+
+    def _is_fresh(self, at: float | None) -> bool:
+        return at is not None and self._clock.now() - at < SEEN_FOR
 
     async def self_test(self) -> selftest.Report:
         """Send canaries through every gate from the outside; report what came out.
 
         Raises `StorageError` where what the test taught could not be forgotten.
         """
-        async with self._testing:
-            at = self._clock.now()
-            address = self._gate.address
-            if address is None or not self._is_configured:
-                return selftest.Report(at=at, problem="gate_down")
-            token = secrets.token_urlsafe(16)
-            try:
-                async with selftest.Cloud() as cloud:
-                    appliance, recipient = selftest.appliance_and_recipient(cloud.port, token)
-
-                    async def give(is_given: bool) -> None:  # noqa: FBT001 - the one thing it says
-                        points = [
-                            one
-                            for one in self._pipeline.learning.of(selftest.CANARY)
-                            if is_given and one.field.path == "$.body.control"
-                        ]
-                        self._canary = appliance, recipient, points
-                        self._enforce()
-                        await self._stop(_is_canary)
-
-                    await give(False)
-                    checks = await selftest.run(
-                        "http", address, cloud, token, give, silent=self.consents.is_locked_down
-                    )
-            except OSError:
-                return selftest.Report(at=at, problem="no_cloud_of_its_own")
-            finally:
-                self._canary = None
-                self._enforce()
-                await memory.forget(self._database, [selftest.CANARY])
-                self._pipeline.forget(selftest.CANARY)
-            return selftest.Report(at=at, checks=checks)
+        return await self._proving.run()
 
     async def newest_entries(self, limit: int = 100) -> list[Entry]:
         """Return the newest journal entries, newest first; raises `StorageError`."""
@@ -523,6 +520,11 @@ class Firewall:
                     sums.redacted += 1
         self._listener(event)
 
+    async def _remember_points(self, appliance_id: str, points: tuple[DataPoint, ...]) -> None:
+        """Store what was learned from names; raises `StorageError`."""
+        self._pipeline.learned(appliance_id)
+        await memory.remember(self._database, appliance_id, points, [])
+
     async def _remember(
         self, appliance_id: str, points: tuple[DataPoint, ...], identities: list[str]
     ) -> None:
@@ -534,8 +536,3 @@ async def _set_within(event: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-
-
-def _is_canary(passage: Passage) -> bool:
-    appliance = passage.verdict.appliance
-    return appliance is not None and appliance.id == selftest.CANARY

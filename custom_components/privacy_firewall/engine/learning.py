@@ -12,6 +12,8 @@ import re
 from .errors import Refused
 from .events import Reading
 from .model import (
+    OPAQUE_FIELD,
+    OPAQUE_TEMPLATE,
     REQUEST_FIELD,
     Category,
     DataPoint,
@@ -76,7 +78,9 @@ _CATEGORY_WORDS: tuple[tuple[Category, frozenset[str]], ...] = tuple(
     )
 )
 _SENSITIVE = frozenset({Category.HEALTH, Category.PRESENCE, Category.LOCATION, Category.CHILDREN})
-_NO_SENSOR = frozenset({Category.IDENTIFIER, Category.CREDENTIAL, Category.MEDIA, Category.REQUEST})
+_NO_SENSOR = frozenset({
+    Category.IDENTIFIER, Category.CREDENTIAL, Category.MEDIA, Category.REQUEST, Category.OPAQUE,
+})  # fmt: skip
 
 # (words in the name, suffix of the name) -> (quantity, unit); the first match counts.
 _QUANTITIES: tuple[tuple[re.Pattern[str], str, str | None], ...] = tuple(
@@ -279,13 +283,36 @@ def unseen(
     return list(fresh.values())
 
 
+def opaque(
+    appliance_id: str, recipients: tuple[str, ...], now: float, known: DataPoint | None
+) -> DataPoint | None:
+    """Return the data point of all that no gate can read, if its recipients are not all known."""
+    if known is not None and set(recipients) <= set(known.recipients):
+        return None
+    before = known.recipients if known is not None else ()
+    return DataPoint(
+        id=data_point_id(appliance_id, OPAQUE_TEMPLATE, OPAQUE_FIELD),
+        appliance_id=appliance_id,
+        template=OPAQUE_TEMPLATE,
+        field=OPAQUE_FIELD,
+        name="Opaque traffic",
+        kinds=frozenset(),
+        category=Category.OPAQUE,
+        recipients=tuple(dict.fromkeys((*before, *recipients))),
+        first_seen=known.first_seen if known is not None else now,
+    )
+
+
 def promoted(points: Iterable[DataPoint], chosen: frozenset[str]) -> list[DataPoint]:
     """Return the data points that have entities: those chosen, then the most telling by themselves.
+
+    Opaque traffic always has: it is all that an appliance sends.
 
     At most `MAX_PROMOTED_PER_RECIPIENT` per recipient and `MAX_ENTITIES` in all come by themselves,
     readings first. What was seen earlier goes first, so nothing seen later takes its place.
     """
     listed = list(points)
+    chosen |= {point.id for point in listed if point.category is Category.OPAQUE}
     picked = [point for point in listed if point.id in chosen]
     counts: dict[str, int] = {}
     entities = 0

@@ -7,11 +7,14 @@ name's stand in it as `\DDD` (RFC 1035, section 5.1).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from math import inf
-from typing import Protocol
+import re
+from typing import Protocol, override
 
 from .model import Appliance, Reason, Recipient, Source
+
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", re.IGNORECASE)
 
 
 class Course(StrEnum):
@@ -89,6 +92,7 @@ class LookupVerdict:
 
     `appliances` are all that the client may be, none for a stranger; `recipients` those that claim
     the name. `until` (seconds since 1970) is when the first consent it rests on runs out.
+    `refusal` says how to answer what is refused.
     """
 
     course: Course
@@ -97,6 +101,7 @@ class LookupVerdict:
     recipients: tuple[Recipient, ...] = ()
     policy_version: int = 0
     until: float = inf
+    refusal: Refusal = Refusal.NAME_ERROR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,3 +138,37 @@ class NameStatus:
     appliances: Mapping[str, NameCounts] = field(default_factory=dict[str, NameCounts])
     contacts: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     strangers: tuple[Stranger, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolver:
+    """Whom the gate asks: an address, and for DNS over TLS the name its certificate must have."""
+
+    address: str
+    port: int = 53
+    tls_name: str | None = None
+
+    @classmethod
+    def parse(cls, line: str) -> Resolver:
+        """Read `address[@port][#name]`, as unbound's forward-addr has it; raises `ValueError`.
+
+        With a name it is asked over TLS only (RFC 7858), on port 853 unless another is given.
+        """
+        place, mark, name = line.strip().partition("#")
+        address, at, digits = place.partition("@")
+        parsed = ip_address(address.strip())
+        if parsed.is_unspecified or parsed.is_multicast:
+            raise ValueError("a resolver has an address of its own")
+        if (mark and not _HOST.fullmatch(name)) or (at and not digits.isdecimal()):
+            raise ValueError("a resolver is an address, with a port or a name behind it at most")
+        port = int(digits) if at else 853 if mark else 53
+        if not 0 < port < 65536:
+            raise ValueError("a port is a number up to 65535")
+        return cls(address=str(parsed), port=port, tls_name=name.lower() if mark else None)
+
+    @override
+    def __str__(self) -> str:
+        """Return the line that it is read from."""
+        usual = 853 if self.tls_name else 53
+        port = "" if self.port == usual else f"@{self.port}"
+        return self.address + port + (f"#{self.tls_name}" if self.tls_name else "")

@@ -118,6 +118,11 @@ class Pipeline:
         """Return the ids of the appliances of which anything was seen."""
         return self.learning.appliances() | frozenset(self._known)
 
+    def learned(self, appliance_id: str) -> None:
+        """Take note that something was learned of an appliance elsewhere."""
+        self._promoted.pop(appliance_id, None)
+        self._shown.clear()
+
     def forget(self, appliance_id: str) -> None:
         """Forget what was seen of an appliance."""
         self.learning.forget(appliance_id)

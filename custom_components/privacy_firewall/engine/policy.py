@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from .model import (
     DROP,
+    OPAQUE_FIELD,
     RELEASE,
     REQUEST_FIELD,
     Action,
@@ -64,6 +65,13 @@ class Along(NamedTuple):
     functional: frozenset[str]
 
 
+class Claim(NamedTuple):
+    """Who claims a name: recipients (by id) that a gate can read for, and those none can."""
+
+    readable: tuple[str, ...] = ()
+    opaque: tuple[str, ...] = ()
+
+
 type Terms = Mapping[Field, Mapping[str, Term]]
 """By field, by recipient id: what may leave of one appliance at one endpoint template."""
 
@@ -85,6 +93,17 @@ class Policy:
     """By appliance id: until when everything of it is let through."""
     suspended: frozenset[tuple[str, str]] = frozenset()
     """(appliance id, recipient id) pairs that have only consents waiting to be confirmed."""
+    opaque: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    """By (appliance id, recipient id): until when traffic that no gate can read may pass."""
+    opaque_suspended: frozenset[tuple[str, str]] = frozenset()
+    claims: Mapping[str, Claim] = field(default_factory=dict[str, Claim])
+    """By name: who is reached there."""
+    by_address: Mapping[str, tuple[Appliance, ...]] = field(
+        default_factory=dict[str, tuple[Appliance, ...]]
+    )
+    by_mac: Mapping[str, tuple[Appliance, ...]] = field(
+        default_factory=dict[str, tuple[Appliance, ...]]
+    )
 
     def along(self, appliance_id: str, recipient_id: str, now: float) -> list[Along]:
         """Return what the consents of a pair bring along that are in force now."""
@@ -111,15 +130,21 @@ def build(
     terms: dict[tuple[str, str], dict[Field, dict[str, Term]]] = {}
     consented: dict[tuple[str, str], set[Along]] = {}
     suspended: set[tuple[str, str]] = set()
+    opaque: dict[tuple[str, str], float] = {}
+    opaque_suspended: set[tuple[str, str]] = set()
     for consent, point in consents:
         pair = consent.appliance_id, consent.recipient_id
         if consent.recipient_id not in known or consent.appliance_id not in present:
             continue
         if not consent.in_force:
             if consent.is_suspended and consent.state is ConsentState.GIVEN:
-                suspended.add(pair)
+                (opaque_suspended if point.field == OPAQUE_FIELD else suspended).add(pair)
             continue
         until = inf if consent.until is None else consent.until
+        if point.field == OPAQUE_FIELD:
+            # It opens nothing that is read, and what is read opens nothing of it.
+            opaque[pair] = until
+            continue
         place = terms.setdefault((consent.appliance_id, point.template), {})
         place.setdefault(point.field, {})[consent.recipient_id] = Term(
             level=consent.level,
@@ -140,7 +165,34 @@ def build(
         lockdown=lockdown,
         let_through=MappingProxyType(dict(let_through or {})),
         suspended=frozenset(suspended - consented.keys()),
+        opaque=MappingProxyType(opaque),
+        opaque_suspended=frozenset(opaque_suspended),
+        claims=MappingProxyType(_claims(recipients)),
+        by_address=MappingProxyType(_known_by(appliances, lambda one: one.addresses)),
+        by_mac=MappingProxyType(_known_by(appliances, lambda one: one.macs)),
     )
+
+
+def _claims(recipients: Iterable[Recipient]) -> dict[str, Claim]:
+    claims: dict[str, Claim] = {}
+    for recipient in recipients:
+        for host in {endpoint.host for endpoint in recipient.endpoints}:
+            before = claims.get(host, Claim())
+            claims[host] = before._replace(readable=(*before.readable, recipient.id))
+        for host in recipient.names:
+            before = claims.get(host, Claim())
+            claims[host] = before._replace(opaque=(*before.opaque, recipient.id))
+    return claims
+
+
+def _known_by(
+    appliances: Iterable[Appliance], marks: Callable[[Appliance], Iterable[str]]
+) -> dict[str, tuple[Appliance, ...]]:
+    known: dict[str, tuple[Appliance, ...]] = {}
+    for appliance in appliances:
+        for mark in marks(appliance):
+            known[mark] = (*known.get(mark, ()), appliance)
+    return known
 
 
 def deny(

@@ -186,6 +186,10 @@ def beside(
         recipients=MappingProxyType({**policy.recipients, **own.recipients}),
         terms=MappingProxyType({**policy.terms, **own.terms}),
         consented=MappingProxyType({**policy.consented, **own.consented}),
+        opaque=MappingProxyType({**policy.opaque, **own.opaque}),
+        # A name or an address of the test is nobody else's.
+        claims=MappingProxyType({**own.claims, **policy.claims}),
+        by_address=MappingProxyType({**own.by_address, **policy.by_address}),
     )
 
 

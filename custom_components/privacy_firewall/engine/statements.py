@@ -4,7 +4,7 @@ from .clock import ForwardClock
 from .errors import ConsentError
 from .learning import Learning
 from .ledger import Entry
-from .model import Appliance, Consent, ConsentState, Kind, Level, Recipient
+from .model import Appliance, Category, Consent, ConsentState, Kind, Level, Recipient
 from .notices import Notice, compose
 from .records import facts_of
 
@@ -58,6 +58,8 @@ class Statements:
             recipient is None or recipient_id not in point.recipients
         ):
             raise ConsentError("this recipient does not receive this data point")
+        if level is Level.COARSE and point.category is Category.OPAQUE:
+            raise ConsentError("what cannot be read passes as it is or not at all")
         appliance = self.appliances.get(point.appliance_id)
         notice = self.notice(recipient_id)
         return Entry(

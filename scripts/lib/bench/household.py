@@ -9,6 +9,7 @@ import sys
 sys.path.append(str(Path(__file__).resolve().parents[3] / "custom_components" / "privacy_firewall"))
 
 from engine import Firewall, examination, policy
+from engine.gates.dns import server as dns_server
 from engine.journal import Entry, Journal, Query
 from engine.model import (
     Appliance,
@@ -24,6 +25,7 @@ from engine.model import (
     Source,
     Transmission,
 )
+from engine.naming import Naming, Resolver
 from engine.storage import Database
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Query",
     "Reason",
     "examination",
+    "names_household",
     "recipient",
 ]
 
@@ -108,3 +111,19 @@ def _given(point: DataPoint) -> tuple[Consent, DataPoint]:
         kinds=point.kinds - {Kind.NULL},
     )
     return consent, point
+
+
+async def names_household(firewall: Firewall, zone: str, address: str, resolver: int) -> int:
+    """Open a DNS gate for an appliance whose thousand names all lead to the HTTP gate."""
+    appliance = Appliance(id="brush", name="Toothbrush", addresses=frozenset({address}))
+    cloud = Recipient(
+        id="cloud",
+        organisation="Cloud",
+        purpose=Purpose.SERVICE,
+        endpoints=tuple(Endpoint(host=f"host-{one}.{zone}") for one in range(1_000)),
+    )
+    firewall.configure([appliance], [cloud])
+    firewall.names.configure(Naming(steer_to=("127.0.0.1",)))
+    # More than any one client may ask at home.
+    dns_server.RATE = dns_server.BURST = 1e9
+    return await firewall.names.open("127.0.0.1", 0, [Resolver(address="127.0.0.1", port=resolver)])

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from engine.gates.http.addresses import innermost, is_own, may_call
+from engine.addresses import innermost, is_own, may_call
 from engine.model import Endpoint, Reason
 import wire
 from wire import House, Resolver, frost
@@ -79,7 +79,7 @@ def test_a_protected_port_is_protected_on_every_address_of_this_machine() -> Non
 
 
 def test_an_own_public_address_is_at_home_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.gates.http.addresses.is_own", lambda _: True)
+    monkeypatch.setattr("engine.addresses.is_own", lambda _: True)
     assert not may_call("8.8.8.8", 443, allow_private=False, protected_ports=HERE)
     assert not may_call("8.8.8.8", 8123, allow_private=True, protected_ports=HERE)
 

@@ -7,7 +7,7 @@ not yet sent when a request ends early is dropped: a socket would otherwise go o
 
 import array
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 import fcntl
@@ -22,9 +22,9 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
+from ... import addresses
 from ...errors import EngineError
 from ...model import OutgoingRequest
-from . import addresses
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to resolve and connect."""
@@ -46,19 +46,34 @@ class _AddressRefusedError(OSError):
     """Inside aiohttp's connector, which wraps errors of the operating system only."""
 
 
+type LookUp = Callable[[str], Awaitable[list[str] | None]]
+"""Returns the addresses of a host, None where the machine's own resolver is to be asked."""
+
+
 class _CheckedResolver(AbstractResolver):
     """Resolves names; refuses where any of the addresses is not allowed (no mixed answers)."""
 
-    def __init__(self, *, allow_private: bool, protected_ports: frozenset[int]) -> None:
+    def __init__(
+        self, *, allow_private: bool, protected_ports: frozenset[int], look_up: LookUp | None
+    ) -> None:
         self._allow_private = allow_private
         self._protected_ports = protected_ports
+        self._look_up = look_up
 
     @override
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        # Where we are the home's resolver, the machine's own may lead back to us.
+        known = await self._look_up(host) if self._look_up is not None else None
+        if known is not None and not known:
+            raise OSError("the name has no address")
+        found = [
+            one
+            for address in ([host] if known is None else known)
+            for one in await loop.getaddrinfo(address, port, type=socket.SOCK_STREAM, family=family)
+        ]
         results = [
             ResolveResult(
                 hostname=host,
@@ -157,9 +172,10 @@ class _Connector(aiohttp.TCPConnector):
 class Upstream:
     """Connections to the clouds: one pool for the internet, one that may call the home network."""
 
-    def __init__(self, *, protected_ports: frozenset[int]) -> None:
-        """Keep the ports of this machine that are never called."""
+    def __init__(self, *, protected_ports: frozenset[int], look_up: LookUp | None = None) -> None:
+        """Keep the ports of this machine that are never called, and how names are looked up."""
         self._protected_ports = protected_ports
+        self._look_up = look_up
         self._sessions: dict[bool, tuple[aiohttp.ClientSession, _CheckedResolver]] = {}
 
     def protect(self, ports: frozenset[int]) -> None:
@@ -171,7 +187,9 @@ class Upstream:
     def _session(self, *, allow_private: bool) -> tuple[aiohttp.ClientSession, _CheckedResolver]:
         if allow_private not in self._sessions:
             resolver = _CheckedResolver(
-                allow_private=allow_private, protected_ports=self._protected_ports
+                allow_private=allow_private,
+                protected_ports=self._protected_ports,
+                look_up=self._look_up,
             )
             session = aiohttp.ClientSession(
                 connector=_Connector(resolver=resolver, use_dns_cache=False, limit=MAX_CONNECTIONS),

@@ -1,4 +1,4 @@
-"""Which addresses may be called upstream: none of the home's own, unless a recipient says so."""
+"""Which addresses are the home's own: none of them is called, or answered, unless that is said."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 import socket
@@ -9,6 +9,8 @@ _LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
 """For a network's own use (RFC 8215): where in it the IPv4 address stands, nobody can tell."""
 _NAT64 = (ip_network("64:ff9b::/96"), _LOCAL_NAT64)
 _CGNAT = ip_network("100.64.0.0/10")
+_NOT_ALL_PUBLIC = frozenset({0, 10, 100, 127, 169, 172, 192, 198, 203})
+"""First bytes of IPv4 addresses of which some are special (IANA's registry, RFC 6890)."""
 _METADATA = frozenset(
     ip_address(address) for address in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")
 )
@@ -27,6 +29,19 @@ def innermost(address: Address) -> Address:
         if any(address in network for network in _NAT64):
             return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
+
+
+def is_private(packed: bytes) -> bool:
+    """Tell whether a packed address (4 or 16 bytes) is none of the internet's, or hides one."""
+    first = packed[0]
+    if len(packed) == 4:
+        # Most of the internet; the rest is looked at closely.
+        if first not in _NOT_ALL_PUBLIC and first < 224:
+            return False
+    elif first >> 5 == 1 and packed[:2] not in (b"\x20\x01", b"\x20\x02"):
+        return False
+    address = innermost(ip_address(packed))
+    return not address.is_global or address in _CGNAT or address.is_multicast
 
 
 def is_own(address: Address) -> bool:

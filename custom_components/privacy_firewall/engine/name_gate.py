@@ -1,0 +1,115 @@
+"""The DNS gate as the household has it: opened with its resolvers, closed with them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+
+from .events import Event, GateChanged
+from .gates.dns.message import AAAA, A
+from .gates.dns.server import DnsGate
+from .gates.dns.upstream import ResolverError, Resolvers
+from .lookups import Lookups
+from .naming import NameStatus, Naming, Resolver
+
+GATE = "dns"
+
+
+class NameGate:
+    """Answers names, or does not. Everything is called from one event loop."""
+
+    def __init__(
+        self,
+        lookups: Lookups,
+        *,
+        resolve_mac: Callable[[str], str | None],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        """Wire it; `open` starts it. `resolve_mac` tells the MAC of a local address if known."""
+        self.lookups = lookups
+        self._resolve_mac = resolve_mac
+        self._on_event = on_event
+        self._gate: DnsGate | None = None
+        self._resolvers: Resolvers | None = None
+        self._is_wanted = False
+
+    def configure(self, naming: Naming) -> None:
+        """Bring the household's choices into force."""
+        self.lookups.configure(naming)
+        if self._gate is not None:
+            self._gate.forget_answers()
+
+    async def open(self, host: str, port: int, resolvers: Sequence[Resolver]) -> int:
+        """Listen on one address and port (0: any free one), ask these; return the port.
+
+        Raises `OSError` where it is taken or not ours, `ValueError` where a resolver is this gate
+        itself, or there is none. An open gate is closed first.
+        """
+        await self.close()
+        self._is_wanted = True
+        if not resolvers:
+            raise ValueError("there is no resolver to ask")
+        if port and any((one.address, one.port) == (host, port) for one in resolvers):
+            raise ValueError("a resolver is the gate itself")
+        asked = Resolvers(resolvers)
+        gate = DnsGate(self.lookups, asked, resolve_mac=self._resolve_mac)
+        await asked.open()
+        try:
+            opened = await gate.open(host, port)
+        except BaseException:
+            await asked.close()
+            raise
+        self._gate, self._resolvers = gate, asked
+        self._on_event(GateChanged(gate=GATE, is_open=True))
+        return opened
+
+    async def close(self) -> None:
+        """Stop listening, and drop what is under way; it is not wanted any more."""
+        self._is_wanted = False
+        gate, self._gate = self._gate, None
+        resolvers, self._resolvers = self._resolvers, None
+        if gate is not None:
+            await gate.close()
+            self._on_event(GateChanged(gate=GATE, is_open=False))
+        if resolvers is not None:
+            await resolvers.close()
+        await self.lookups.settle()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the gate listens."""
+        return self._gate is not None
+
+    @property
+    def is_down(self) -> bool:
+        """Tell whether the gate is wanted and does not listen."""
+        return self._is_wanted and self._gate is None
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Return where the gate listens, or None."""
+        return self._gate.address if self._gate is not None else None
+
+    async def addresses_of(self, host: str) -> list[str] | None:
+        """Return the addresses of a host as the household's resolvers know them.
+
+        None while the gate is closed: then this machine's own resolver is to be asked. With an
+        open one that may be this very gate. Raises `OSError` where nobody answers.
+        """
+        resolvers = self._resolvers
+        if resolvers is None:
+            return None
+        wire_name = (
+            b"".join(
+                bytes([len(label)]) + label for label in host.lower().encode("ascii").split(b".")
+            )
+            + b"\0"
+        )
+        try:
+            answers = await asyncio.gather(*(resolvers.ask(wire_name, kind) for kind in (A, AAAA)))
+        except ResolverError as err:
+            raise OSError("no resolver answered") from err
+        return [str(ip_address(one)) for answer in answers for one in answer.addresses]
+
+    def status(self) -> NameStatus:
+        """Return what was observed since the start."""
+        return self.lookups.status()
