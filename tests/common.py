@@ -267,7 +267,7 @@ class Home:
     async def observe(self, status: NameStatus, *told: Event) -> None:
         """Let the DNS gate have observed this, and tell of it."""
         firewall = self.household.firewall
-        firewall.name_status = lambda: status  # type: ignore[method-assign]
+        firewall.names.status = lambda: status  # type: ignore[method-assign]
         for event in told:
             self.household._on_event(event)
         await self.hass.async_block_till_done()

@@ -255,6 +255,11 @@ async def test_a_list_that_is_none_is_refused(hass: HomeAssistant, entry: MockCo
         file.truncate(MAX_LIST_BYTES + 1)
     result = await state(hass, entry, lists=["huge.txt"])
     assert result["errors"] == {"lists": "file_too_large"}
+    (folder / "empty.txt").write_text("# nothing\n")
+    (folder / "picture.txt").write_bytes(b"\x89PNG\xff")
+    for name in ("empty.txt", "picture.txt"):
+        result = await state(hass, entry, lists=[name])
+        assert result["errors"] == {"lists": "not_a_list"}
     # A link leads where it leads.
     (folder / "link.txt").symlink_to("/etc/hosts")
     result = await state(hass, entry, lists=["link.txt"])
@@ -334,8 +339,8 @@ async def test_the_place_that_it_holds_is_no_obstacle(home: Home) -> None:
     result = await state(hass, entry, **chosen)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
-    assert home.household.firewall.names_are_open
+    assert home.household.firewall.names.is_open
     result = await state(hass, entry, **chosen | {"refusal": "no_data"})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
-    assert home.household.firewall.names_are_open
+    assert home.household.firewall.names.is_open

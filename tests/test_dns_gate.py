@@ -52,7 +52,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Naming]:
     """What the engine is told of the household's choices, the newest last."""
     told: list[Naming] = []
     monkeypatch.setattr(
-        "custom_components.privacy_firewall.engine.Firewall.configure_names",
+        "custom_components.privacy_firewall.engine.name_gate.NameGate.configure",
         lambda _, naming: told.append(naming),
     )
     return told
@@ -73,7 +73,7 @@ def chosen(home: Home) -> dict[str, Any]:
 
 
 async def test_it_is_closed_unless_chosen(home: Home) -> None:
-    assert not home.household.firewall.names_are_open
+    assert not home.household.firewall.names.is_open
     assert issues(home.hass) == set()
     keys = {one.translation_key for one in home.entities()}
     assert not {one for one in keys if one and ("names" in one or "contact" in one)}
@@ -90,7 +90,7 @@ async def test_it_opens_moves_and_closes_without_a_reload(home: Home) -> None:
     assert not listens(first["port"])
     await home.choose(dns_gate=second | {"enabled": False})
     assert not listens(second["port"])
-    assert not household.firewall.names_are_open
+    assert not household.firewall.names.is_open
     assert home.household is household
     assert await home.report() == 200
 
@@ -100,7 +100,7 @@ async def test_what_does_not_move_it_leaves_it_open(
 ) -> None:
     """Whoever waits for an answer gets it."""
     opened: list[Any] = []
-    monkeypatch.setattr(named.household.firewall, "open_names", lambda *given: opened.append(given))
+    monkeypatch.setattr(named.household.firewall.names, "open", lambda *given: opened.append(given))
     await named.choose(dns_gate=chosen(named) | {"refusal": "no_data"})
     await named.change(FRIDGE, name="Icebox")
     assert opened == []
@@ -115,7 +115,7 @@ async def test_unloading_closes_it(named: Home) -> None:
 
 async def test_what_is_stored_and_broken_stays_closed(named: Home) -> None:
     await named.choose(dns_gate=chosen(named) | {"resolvers": ["nonsense"]})
-    assert not named.household.firewall.names_are_open
+    assert not named.household.firewall.names.is_open
     assert await named.report() == 200
 
 
@@ -149,7 +149,7 @@ async def test_a_taken_port_leaves_the_rest_as_it_is(
         assert raised is not None
         assert raised.translation_placeholders == {"host": "127.0.0.1", "port": str(port)}
         assert issues(named.hass) == {"dns_gate_not_opened"}
-        assert not named.household.firewall.names_are_open
+        assert not named.household.firewall.names.is_open
         assert named.household.firewall.gate_is_open
         assert await named.report() == 200
         assert state(named, hub(named, "binary_sensor", "dns_gate")).state == STATE_OFF
@@ -183,7 +183,7 @@ async def test_a_taken_port_is_no_reason_not_to_start(
             )
             await hass.config_entries.options.async_configure(form["flow_id"], dns_gate())
             await hass.async_block_till_done()
-            assert home.household.firewall.names_are_open
+            assert home.household.firewall.names.is_open
             assert issues(hass) == set()
 
 
@@ -206,7 +206,7 @@ async def test_lists_are_read_off_the_event_loop_and_again_when_they_change(
     await named.choose(dns_gate=chosen(named) | {"lists": ["ads.txt"]})
     listed = told[-1].listed
     assert listed is not None
-    assert listed.has("x.ads.example")
+    assert listed.has("ads.example")
     await named.change(FRIDGE, name="Icebox")
     assert told[-1].listed is listed, "not read again for nothing"
     path.write_text("0.0.0.0 ads.example\n0.0.0.0 more.example\n")
@@ -227,7 +227,7 @@ async def test_a_list_that_is_gone_is_said(
     await named.choose(dns_gate=chosen(named) | {"lists": ["ads.txt", "gone_*.txt"]})
     assert told[-1].listed is not None
     assert told[-1].listed.has("ads.example")
-    assert named.household.firewall.names_are_open
+    assert named.household.firewall.names.is_open
     raised = issue(named.hass, "dns_lists")
     assert raised is not None
     assert raised.translation_placeholders == {"number": "1"}
@@ -391,6 +391,6 @@ async def test_system_health_tells_of_it(named: Home) -> None:
     assert await async_setup_component(named.hass, "system_health", {})
     told = await get_system_health_info(named.hass, DOMAIN)
     assert told["dns_gate"] == "open"
-    await named.household.firewall.close_names()
+    await named.household.firewall.names.close()
     told = await get_system_health_info(named.hass, DOMAIN)
     assert told["dns_gate"] == "closed"

@@ -14,6 +14,7 @@ from custom_components.privacy_firewall.dns_stored import (
     is_wanted,
     list_path,
     list_trouble,
+    read_lists,
 )
 from custom_components.privacy_firewall.engine.naming import Naming, Refusal, Resolver
 from tests.common import SECRET, a_entry, dns_gate as stored
@@ -65,6 +66,7 @@ def test_nothing_stored_is_off(options: dict[str, Any]) -> None:
         {"port": 65_536},
         {"resolvers": []},
         {"resolvers": "192.168.1.1"},
+        {"resolvers": ["192.168.1.1", "127.0.0.1"]},
         {"resolvers": ["192.168.1.1", SECRET]},
         {"allowed": SECRET},
     ],
@@ -126,3 +128,19 @@ def test_a_list_is_below_the_folder_or_allowed(hass: HomeAssistant, tmp_path: Pa
     hass.config.allowlist_external_dirs = {"/etc"}
     assert list_trouble(hass.config, "/etc/hosts") is None
     assert list_path(hass.config, "/etc/hosts") == Path("/etc/hosts").resolve()
+
+
+def test_lists_that_can_be_read_hold_beside_those_that_cannot(hass: HomeAssistant) -> None:
+    """Also one that adds nothing to another counts as one that is no list."""
+    folder = Path(hass.config.config_dir)
+    (folder / "a.txt").write_text("a.example\n")
+    (folder / "b.txt").write_text("||b.example^\n")
+    (folder / "empty.txt").write_text("# nothing\n")
+    listed, unread = read_lists(hass.config, ["empty.txt", "a.txt", "gone.txt", "b.txt"])
+    assert unread == 2
+    assert listed is not None
+    assert listed.has("x.a.example")
+    assert listed.has("b.example")
+    assert not listed.has("c.example")
+    assert read_lists(hass.config, ["empty.txt"]) == (None, 1)
+    assert read_lists(hass.config, []) == (None, 0)

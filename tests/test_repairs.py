@@ -334,6 +334,22 @@ async def test_names_and_calls_are_picked_from(hass: HomeAssistant, entry: MockC
     assert suggested(form) == {"endpoints": lines[:1], "names": lines[1:]}
 
 
+async def test_name_with_labels_like_data_is_shown_and_not_proposed(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """No recipient can have it, for it stands for many; claimed is what may be it."""
+    call(hass, entry, "*.vendor.example", method="DNS")
+    result = await fix(hass)
+    assert "`*.vendor.example` (DNS)" in result["description_placeholders"]["unclaimed"]
+    result = await choose(hass, result, next_step_id="add_recipient")
+    form = await hass.config_entries.subentries.async_configure(result["next_flow"][1])
+    assert suggested(form) == {}
+    claim(hass, entry, "https://vendor.example/")
+    assert number(hass) == "1"
+    claim(hass, entry, "https://a7.vendor.example/")
+    assert number(hass) is None
+
+
 @pytest.mark.parametrize(
     ("claimed", "left"),
     [

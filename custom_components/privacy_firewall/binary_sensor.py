@@ -125,7 +125,7 @@ DNS_GATE = FactBinarySensorEntityDescription[Household](
     key="dns_gate",
     translation_key="dns_gate",
     entity_category=EntityCategory.DIAGNOSTIC,
-    is_on_fn=lambda household: household.firewall.names_are_open,
+    is_on_fn=lambda household: household.firewall.names.is_open,
     changed_by=(GateChanged,),
 )
 """While the household wants the DNS gate."""

@@ -141,10 +141,10 @@ def _dns_gate(entry: ConfigEntry) -> dict[str, Any]:
 
 def _asked(firewall: Firewall) -> dict[str, Any]:
     """Return whether the DNS gate is open, and what was counted there."""
-    status = firewall.name_status()
+    status = firewall.names.status()
     total = status.total
     return {
-        "is_open": firewall.names_are_open,
+        "is_open": firewall.names.is_open,
         "asked": total.asked,
         "forwarded": total.forwarded,
         "steered": total.steered,
@@ -228,7 +228,7 @@ def _observed(firewall: Firewall, appliance_id: str) -> dict[str, Any]:
         "permitted": status.permitted,
         "redacted": status.redacted,
         "denied": status.denied,
-        "names_asked": firewall.name_status().appliances.get(appliance_id, NameCounts()).asked,
+        "names_asked": firewall.names.status().appliances.get(appliance_id, NameCounts()).asked,
         "last_seen": status.last_seen,
         "last_disclosure": status.last_disclosure,
         "data_points": dict(sorted(Counter(point.category.value for point in points).items())),

@@ -33,7 +33,7 @@ from .const import (
     FORWARDED,
     REFUSED,
 )
-from .dns_stored import domain, exact_name, list_trouble
+from .dns_stored import domain, exact_name, is_list, list_trouble
 from .engine.naming import Infrastructure, Refusal, Resolver
 from .forms import LINES, TEXT, Check, async_words, choice, read_address, read_lines
 from .places import (
@@ -207,6 +207,8 @@ def _resolvers(user_input: Mapping[str, Any], read: Mapping[str, Any], check: Ch
 async def _async_try_files(hass: HomeAssistant, lines: Iterable[str], check: Check) -> None:
     for line in lines:
         error = await hass.async_add_executor_job(list_trouble, hass.config, line)
+        if error is None and not await hass.async_add_executor_job(is_list, hass.config, line):
+            error = "not_a_list"
         if error is not None:
             check.refuse(CONF_LISTS, error, line=line)
 

@@ -17,10 +17,9 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 
 from .const import DOMAIN
-from .dns_stored import DnsGate, dns_gate, is_wanted, list_path, list_trouble
-from .engine import lists
+from .dns_stored import DnsGate, dns_gate, is_wanted, list_path, read_lists
 from .engine.events import Event, GateChanged, NamesAsked
-from .engine.naming import Listed
+from .engine.naming import Listed, NameStatus
 from .strangers import async_review_strangers
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ CONTACT_SECONDS = 3600.0
 """For how long after the last answer an appliance counts as in contact with a recipient."""
 
 type _Signature = tuple[tuple[Path, int, int], ...]
-"""Of the files that were read: path, time of change in nanoseconds, size in bytes."""
+"""Of the files: path, time of change in nanoseconds, size in bytes; 0 of what is not there."""
 
 
 class DnsKeeper:
@@ -55,7 +54,8 @@ class DnsKeeper:
         self._chosen: DnsGate | None = None
         self._listed: Listed | None = None
         self._signature: _Signature = ()
-        self._met: frozenset[tuple[str, str]] = frozenset()
+        self.status = NameStatus()
+        """What was observed, as it was last told; the engine makes it anew for whoever asks."""
         self._changing = asyncio.Lock()
         self._is_running = False
         self._retry: CALLBACK_TYPE | None = None
@@ -119,7 +119,7 @@ class DnsKeeper:
         # Should it fail, it listens nowhere.
         self.place = self._opened = None
         try:
-            await self._household.firewall.open_names(chosen.host, chosen.port, chosen.resolvers)
+            await self._household.firewall.names.open(chosen.host, chosen.port, chosen.resolvers)
         except OSError as err:
             self._household.issues.async_dns_gate(err)
             self._retry = async_call_later(self._household.hass, RETRY_SECONDS, self._try_again)
@@ -140,7 +140,7 @@ class DnsKeeper:
         self._wait_no_more()
         self.place = self._opened = self._chosen = None
         self._listed, self._signature = None, ()
-        await self._household.firewall.close_names()
+        await self._household.firewall.names.close()
 
     @callback
     def _configure(self) -> None:
@@ -149,7 +149,7 @@ class DnsKeeper:
             return
         household = self._household
         steer_to = (str(household.entry.data[CONF_HOST]),)
-        household.firewall.configure_names(
+        household.firewall.names.configure(
             replace(
                 self._chosen.naming,
                 steer_to=steer_to if household.firewall.gate_is_open else (),
@@ -164,19 +164,13 @@ class DnsKeeper:
             self._listed, self._signature = None, ()
             self._household.issues.async_lists(0)
             return
-        known = self._signature
         signature = await hass.async_add_executor_job(_sign, hass.config, chosen.lists)
-        unread = len(chosen.lists) - len(signature)
-        if signature != known:
-            try:
-                self._listed = await hass.async_add_executor_job(
-                    lists.load, [path for path, _, _ in signature]
-                )
-                self._signature = signature
-            except OSError, ValueError:
-                # Which one is not known; what was read before holds until then.
-                unread = unread or 1
-        self._household.issues.async_lists(unread)
+        if signature != self._signature:
+            self._listed, unread = await hass.async_add_executor_job(
+                read_lists, hass.config, chosen.lists
+            )
+            self._signature = signature
+            self._household.issues.async_lists(unread)
 
     # --- What was observed ---
 
@@ -186,10 +180,15 @@ class DnsKeeper:
         if isinstance(event, GateChanged) and event.gate == "http":
             self._configure()
         elif isinstance(event, NamesAsked):
-            met = frozenset(self._household.firewall.name_status().contacts)
-            if met != self._met:
-                self._met = met
+            before = self.status.contacts.keys()
+            self.async_look()
+            if before != self.status.contacts.keys():
                 self._household.async_changed()
+
+    @callback
+    def async_look(self) -> None:
+        """Take over what was observed until now."""
+        self.status = self._household.firewall.names.status()
 
     def shown_of(self, appliance_id: str) -> tuple[int, frozenset[str]] | None:
         """Return what entities are made of: the recipients an appliance met; None while it is off.
@@ -198,11 +197,7 @@ class DnsKeeper:
         """
         if not self.is_wanted:
             return None
-        met = {
-            recipient_id
-            for one, recipient_id in self._household.firewall.name_status().contacts
-            if one == appliance_id
-        }
+        met = {recipient_id for one, recipient_id in self.status.contacts if one == appliance_id}
         registry = er.async_get(self._household.hass)
         for recipient_id in self._household.firewall.recipients.keys() - met:
             unique_id = f"{appliance_id}_{CONTACT_KEY}_{recipient_id}"
@@ -212,7 +207,7 @@ class DnsKeeper:
 
     def last_contact(self, appliance_id: str, recipient_id: str) -> float | None:
         """Return when an appliance was last led to a recipient, in seconds since 1970."""
-        return self._household.firewall.name_status().contacts.get((appliance_id, recipient_id))
+        return self.status.contacts.get((appliance_id, recipient_id))
 
     def is_in_contact(self, appliance_id: str, recipient_id: str) -> bool:
         """Tell whether that was of late."""
@@ -227,14 +222,14 @@ def _differs(before: DnsGate, after: DnsGate) -> bool:
 
 
 def _sign(config: Config, lines: tuple[str, ...]) -> _Signature:
-    """Return the files that can be read, as they are now. Blocks."""
+    """Return the files as they are now. Blocks."""
     found: list[tuple[Path, int, int]] = []
     for line in lines:
-        if list_trouble(config, line) is None:
-            path = list_path(config, line)
-            try:
-                told = path.stat()
-            except OSError:
-                continue
+        path = list_path(config, line)
+        try:
+            told = path.stat()
+        except OSError:
+            found.append((path, 0, 0))
+        else:
             found.append((path, told.st_mtime_ns, told.st_size))
     return tuple(found)

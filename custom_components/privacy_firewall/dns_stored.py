@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 import logging
 from pathlib import Path
-import re
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
@@ -31,16 +30,14 @@ from .const import (
     CONF_UNKNOWN_CLIENTS,
     FORWARDED,
 )
-from .engine.names import expand
-from .engine.naming import Infrastructure, Naming, Refusal, Resolver
+from .engine import ListError, expand_name, fold_name, load_lists
+from .engine.naming import Infrastructure, Listed, Naming, Refusal, Resolver
 from .forms import read_address
 from .places import address_trouble
 
 _LOGGER = logging.getLogger(__name__)
 MAX_LIST_BYTES = 50_000_000
 """Bytes that a list may have: some million names. What is longer is no list, but a mistake."""
-
-_DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?)+(?<!\.)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +88,8 @@ def _read(stored: Mapping[str, Any]) -> DnsGate:
     resolvers = tuple(Resolver.parse(line) for line in _texts(stored, CONF_RESOLVERS))
     if not resolvers:
         raise ValueError("a resolver is wanted")
+    if any((one.address, one.port) == (str(address), port) for one in resolvers):
+        raise ValueError("the gate cannot ask itself")
     networks: list[IPv4Network | IPv6Network] = []
     refuses_unknown = stored.get(CONF_UNKNOWN_CLIENTS, FORWARDED) != FORWARDED
     for line in _texts(stored, CONF_REFUSED_NETWORKS):
@@ -141,18 +140,15 @@ def _readable(lines: Iterable[str], read: Any) -> Iterable[str]:
 
 def exact_name(line: str) -> str:
     """Read a host's name; raises `ValueError` for anything else, a template for one."""
-    name = line.strip().lower().rstrip(".")
-    if expand(name) != (name,):
+    name = fold_name(line)
+    if expand_name(name) != (name,):
         raise ValueError("one name is wanted")
     return name
 
 
 def domain(line: str) -> str:
     """Read a domain, which may be one label as `lan`; raises `ValueError`."""
-    name = line.strip().lower().strip(".")
-    if not _DOMAIN.fullmatch(name):
-        raise ValueError("a domain is wanted")
-    return name
+    return fold_name(line.strip().removeprefix("."))
 
 
 def are_at_home(resolvers: Iterable[Resolver]) -> bool:
@@ -173,6 +169,31 @@ def list_trouble(config: Config, line: str) -> str | None:
         return "file_too_large" if path.stat().st_size > MAX_LIST_BYTES else None
     except OSError:
         return "no_such_file"
+
+
+def read_lists(config: Config, lines: Iterable[str]) -> tuple[Listed | None, int]:
+    """Read the lists that can be read, and count those that cannot. Blocks."""
+    stated = list(lines)
+    paths = [list_path(config, one) for one in stated if list_trouble(config, one) is None]
+    listed: Listed | None = None
+    good: list[Path] = []
+    try:
+        listed, good = load_lists(paths) if paths else None, paths
+    except ListError:
+        # Which one it was is found out by trying.
+        for path in paths:
+            with suppress(ListError):
+                listed, good = load_lists([*good, path]), [*good, path]
+    return listed, len(stated) - len(good)
+
+
+def is_list(config: Config, line: str) -> bool:
+    """Tell whether there are names in a file. Blocks."""
+    try:
+        load_lists([list_path(config, line)])
+    except ListError:
+        return False
+    return True
 
 
 def list_path(config: Config, line: str) -> Path:

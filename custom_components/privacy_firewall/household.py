@@ -27,7 +27,7 @@ from .const import (
 from .decisions import Decisions
 from .device_links import DeviceLinks
 from .dns_gate import CONTACT_KEY, DnsKeeper
-from .engine import Firewall, StorageError
+from .engine import Firewall, Neighbours, StorageError
 from .engine.events import (
     ConsentsChanged,
     Decided,
@@ -72,17 +72,23 @@ type PrivacyFirewallConfigEntry = ConfigEntry[Household]
 
 
 class MacTable:
-    """Which MAC is behind an address, as Home Assistant's network watchers saw it."""
+    """Which MAC is behind an address, as the kernel or Home Assistant's network watchers saw it."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         """Start with nothing known."""
         self._hass = hass
+        self._neighbours = Neighbours()
         self._read_at = -MAC_TABLE_SECONDS
         self._address_of: dict[str, str] = {}
         self._mac_at: dict[str, str] = {}
 
     def __call__(self, address: str) -> str | None:
-        """Return the MAC (lower case, colons) seen at an address, or None."""
+        """Return the MAC (lower case, colons) seen at an address, or None.
+
+        The kernel's own table knows it now; the watchers also of those behind another router.
+        """
+        if (mac := self._neighbours.mac(address)) is not None:
+            return mac
         if monotonic() - self._read_at >= MAC_TABLE_SECONDS:
             self._read()
         return self._mac_at.get(address)
@@ -236,6 +242,7 @@ class Household:
 
     @callback
     def _look_again(self, _: datetime) -> None:
+        self.dns.async_look()
         self.async_changed()
 
     @callback
@@ -250,6 +257,7 @@ class Household:
             _tell("a repair", async_note_unclaimed, self.hass, self.entry, event)
         elif isinstance(event, StrangerSeen):
             _tell("a repair", async_review_strangers, self)
+        # Before those who show what it observed.
         _tell("the DNS gate", self.dns.async_hear, event)
         for listener in list(self._listeners):
             _tell(type(event).__name__, listener, event)

@@ -95,6 +95,7 @@ class Observed:
     def _begin_day(self, _: datetime) -> None:
         self._today.clear()
         self.since = dt_util.start_of_local_day()
+        self._household.dns.async_look()
         self.names_since, self._names_before = self.since, self._names_asked()
         self._wait_for_midnight()
         self._household.async_changed()
@@ -134,11 +135,11 @@ class Observed:
 
         Nobody's questions are kept over a restart, so that the counting begins anew with it.
         """
-        now, before = self._names_asked(), self._names_before
+        now, before = self._household.dns.status.total, self._names_before
         return NameCounts(asked=now.asked - before.asked, refused=now.refused - before.refused)
 
     def _names_asked(self) -> NameCounts:
-        return self._household.firewall.name_status().total
+        return self._household.firewall.names.status().total
 
     # --- What left ---
 

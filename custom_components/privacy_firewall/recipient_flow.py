@@ -25,9 +25,8 @@ from .const import (
     CONF_PURPOSE,
     SUBENTRY_RECIPIENT,
 )
-from .engine import PathSyntaxError, parse_path
+from .engine import PathSyntaxError, expand_name, parse_path
 from .engine.model import Endpoint, Purpose
-from .engine.names import expand
 from .forms import (
     LINES,
     PROSE,
@@ -188,7 +187,7 @@ def _names(
     for line in read_lines(typed):
         template = line.lower().rstrip(".")
         try:
-            names = expand(template)
+            names = expand_name(template)
         except ValueError:
             check.refuse(CONF_NAMES, "invalid_name", name=line)
             continue

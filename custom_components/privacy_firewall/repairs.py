@@ -20,7 +20,7 @@ import probatio
 
 from .consent_repairs import NoticeFlow, QuestionsFlow, RestoredFlow, StarvingFlow
 from .const import DOMAIN, SUBENTRY_APPLIANCE
-from .dns_stored import dns_gate, list_trouble
+from .dns_stored import dns_gate, is_list, list_trouble
 from .engine import StorageError, Trouble, diagnose, start_over
 from .forms import async_words, listed, plain
 from .household import database_path
@@ -169,6 +169,10 @@ class DnsGateFlow(_EntryFlow):
         found: list[str] = []
         for line in lines:
             why = await self.hass.async_add_executor_job(list_trouble, self.hass.config, line)
+            if why is None and not await self.hass.async_add_executor_job(
+                is_list, self.hass.config, line
+            ):
+                why = "not_a_list"
             if why is not None:
                 found.append(f"{plain(line)}: {words.get(why, why)}")
         return listed(found, words)

@@ -156,7 +156,7 @@ SENSORS: tuple[ApplianceFact, ...] = (
 
 
 def _names(household: Household, appliance_id: str) -> NameCounts:
-    return household.firewall.name_status().appliances.get(appliance_id, NameCounts())
+    return household.dns.status.appliances.get(appliance_id, NameCounts())
 
 
 NAME_SENSORS: tuple[ApplianceFact, ...] = (

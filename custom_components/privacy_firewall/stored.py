@@ -43,6 +43,7 @@ from .const import (
     SUBENTRY_APPLIANCE,
     SUBENTRY_RECIPIENT,
 )
+from .engine import expand_name
 from .engine.model import (
     Answer,
     Appliance,
@@ -51,7 +52,6 @@ from .engine.model import (
     Recipient,
     Remainder,
 )
-from .engine.names import expand
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def _hosts(subentry: ConfigSubentry) -> Iterator[str]:
             yield Endpoint.parse(line).host
     for line in _lines(subentry, CONF_NAMES):
         with suppress(ValueError):
-            yield from expand(line)
+            yield from expand_name(line)
 
 
 def _lines(subentry: ConfigSubentry, key: str) -> list[str]:
@@ -173,7 +173,7 @@ def _recipient(subentry: ConfigSubentry) -> Recipient:
         functional=frozenset(_texts(data, CONF_FUNCTIONAL)),
         neutral=frozenset(_texts(data, CONF_NEUTRAL)),
         allow_private=allow_private,
-        names=frozenset(name for line in _texts(data, CONF_NAMES) for name in expand(line)),
+        names=frozenset(name for line in _texts(data, CONF_NAMES) for name in expand_name(line)),
     )
 
 

@@ -55,7 +55,7 @@ def async_strangers(household: Household) -> dict[str, Stranger]:
         return {}
     entry = household.entry
     settled = {*entry.options.get(CONF_NO_APPLIANCES, ()), *_of_appliances(entry)}
-    found = household.firewall.name_status().strangers
+    found = household.firewall.names.status().strangers
     return {
         key_of(one): one
         for one in sorted(found, key=lambda one: (-one.asked, one.address))

@@ -32,11 +32,7 @@ def _observed(household: Household) -> dict[str, Any]:
     return {
         "gate_open": firewall.gate_is_open,
         "dns_gate": (
-            "off"
-            if not household.dns.is_wanted
-            else "open"
-            if firewall.names_are_open
-            else "closed"
+            "off" if not household.dns.is_wanted else "open" if firewall.names.is_open else "closed"
         ),
         "storage_works": firewall.storage_works,
         "locked_down": firewall.consents.is_locked_down,

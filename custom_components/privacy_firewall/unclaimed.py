@@ -33,9 +33,9 @@ from .const import (
     DOMAIN,
     SUBENTRY_RECIPIENT,
 )
+from .engine import expand_name
 from .engine.events import Unclaimed
 from .engine.model import Endpoint
-from .engine.names import expand
 from .forms import async_words, listed, plain
 
 ISSUE_UNCLAIMED = "unclaimed_endpoints"
@@ -47,7 +47,7 @@ MAX_LEFT_DENIED = 500
 BY_NAME = "DNS"
 """In place of a method: only the host's name was asked for, at the DNS gate."""
 
-_HOST = re.compile(r"[a-z0-9_.:-]{1,253}")
+_HOST = re.compile(r"[a-z0-9_.:*-]{1,253}")
 _METHOD = re.compile(r"[A-Z]{1,16}")
 
 
@@ -70,6 +70,8 @@ _CALLS: HassKey[dict[str, dict[Call, int]]] = HassKey(f"{DOMAIN}.unclaimed")
 
 def is_plausible(event: Unclaimed) -> bool:
     """Tell whether host and method can be shown: the appliance wrote them.
+
+    In a name that was asked for, `*` stands for a label that looks like data.
 
     What is no name of one is denied like any other; a household could say nothing about it.
     """
@@ -128,20 +130,31 @@ def _is_settled(entry: ConfigEntry, call: Call) -> bool:
                 endpoint = Endpoint.parse(line)
             except ValueError:
                 continue
-            if endpoint.host == call.host and {call.method, endpoint.method} & {"*", BY_NAME}:
-                return True
-            if (endpoint.host, endpoint.method) == (call.host, call.method):
+            if call.method == BY_NAME:
+                if _fits(endpoint.host, call.host):
+                    return True
+            elif endpoint.host == call.host and endpoint.method in ("*", call.method):
                 return True
         if call.method == BY_NAME and any(
-            call.host in _names(line) for line in subentry.data.get(CONF_NAMES, ())
+            _fits(name, call.host)
+            for line in subentry.data.get(CONF_NAMES, ())
+            for name in _names(line)
         ):
             return True
     return False
 
 
+def _fits(name: str, told: str) -> bool:
+    """Tell whether a name may be the one that was asked for, as far as that was told."""
+    labels, asked = name.split("."), told.split(".")
+    return len(labels) == len(asked) and all(
+        one in ("*", label) for label, one in zip(labels, asked, strict=True)
+    )
+
+
 def _names(template: str) -> tuple[str, ...]:
     try:
-        return expand(template)
+        return expand_name(template)
     except ValueError:
         return ()
 
@@ -208,7 +221,8 @@ class UnclaimedFlow(RepairsFlow):
             return self.async_abort(reason="not_loaded")
         open_ones = [one for one in self._shown if one.appliance_id in entry.subentries]
         called = {one.host for one in open_ones if one.method != BY_NAME}
-        names = {one.host for one in open_ones} - called
+        # What stands for several names can be said to be nobody's; each of them is another's.
+        names = {one.host for one in open_ones if "*" not in one.host} - called
         # A host that was called is an endpoint, and claims its name along with it.
         lines = list(
             dict.fromkeys(
