@@ -3,6 +3,7 @@
 from homeassistant.core import Context
 import pytest
 
+from custom_components.privacy_firewall.const import DOMAIN
 from custom_components.privacy_firewall.engine.model import (
     OPAQUE_FIELD,
     OPAQUE_TEMPLATE,
@@ -11,7 +12,7 @@ from custom_components.privacy_firewall.engine.model import (
     data_point_id,
 )
 from tests.common import FRIDGE, FROSTLINE, Home
-from tests.facts import state
+from tests.facts import call, enable, state
 
 NAME = "Opaque traffic"
 
@@ -31,8 +32,9 @@ async def opaque(home: Home) -> Home:
         recipients=(frostline,),
     )
     await home.change(FROSTLINE, names=["mqtt.frostline.example"])
-    home.household.firewall._pipeline.learning.add([point])
-    await home.change(FRIDGE, promoted=[point.id])
+    firewall = home.household.firewall
+    firewall._pipeline.learning.add([point])
+    await firewall._remember_points(fridge, (point,))
     await home.report()
     return home
 
@@ -54,6 +56,30 @@ async def test_it_is_granted_and_withdrawn_like_any_other(opaque: Home) -> None:
     assert not opaque.is_on(opaque.switch("Temperature"))
     await opaque.turn("turn_off", switch, context=Context())
     assert not opaque.is_on(switch)
+
+
+async def test_granting_everything_leaves_it_out(opaque: Home) -> None:
+    """By button and by action; withdrawing everything takes it along."""
+    fridge, frostline = opaque.subentry(FRIDGE), opaque.subentry(FROSTLINE)
+    button = opaque.entity("button", "grant_all", frostline.subentry_id)
+    await enable(opaque, button)
+    assert NAME not in state(opaque, button).attributes["data_points"]
+    await call(opaque, "button.press", button, context=Context())
+    assert opaque.is_on(opaque.switch("Temperature"))
+    assert not opaque.is_on(opaque.switch(NAME))
+    firewall = opaque.household.firewall
+    await opaque.hass.services.async_call(
+        DOMAIN,
+        "grant",
+        {"appliance_id": fridge.subentry_id, "recipient_id": frostline.subentry_id},
+        blocking=True,
+        return_response=True,
+    )
+    assert not opaque.is_on(opaque.switch(NAME))
+    await opaque.turn("turn_on", opaque.switch(NAME), context=Context())
+    withdraw = opaque.entity("button", "withdraw_all", frostline.subentry_id)
+    await call(opaque, "button.press", withdraw)
+    assert not [one for one in firewall.decided() if firewall.is_in_force(one)]
 
 
 async def test_there_is_no_level_and_no_reading_of_it(opaque: Home) -> None:

@@ -70,7 +70,7 @@ BINARY_SENSORS: tuple[ApplianceFact, ...] = (
         is_on_fn=lambda household, one: (
             household.firewall.status(one).protection is Protection.PROTECTED
         ),
-        changed_by=(Decided, GateChanged, MeasureChanged),
+        changed_by=(Decided, GateChanged, MeasureChanged, NamesAsked),
     ),
     # Not `let_through`: by that key the buttons are told apart that do it.
     FactBinarySensorEntityDescription(

@@ -96,7 +96,7 @@ SENSORS: tuple[ApplianceFact, ...] = (
         attributes_fn=lambda household, one: {
             "last_seen": moment(household.firewall.status(one).last_seen)
         },
-        changed_by=(Decided, GateChanged, MeasureChanged),
+        changed_by=(Decided, GateChanged, MeasureChanged, NamesAsked),
     ),
     FactSensorEntityDescription(
         key="permitted",
