@@ -1,0 +1,62 @@
+"""Answers kept for as long as they hold."""
+
+from dataclasses import replace
+
+from engine.gates.dns.answer import Answer
+from engine.gates.dns.cache import MAX_TTL, Cache
+
+ANSWER = Answer(
+    rcode=0, truncated=False, authenticated=False, ttl=60, aliases=(), addresses=(),
+    counts=(1, 0, 0), records=bytes(100), ttls=(),
+)  # fmt: skip
+
+
+def key(number: int) -> tuple[str, int, bool, bool]:
+    return f"n{number}.example", 1, False, False
+
+
+def test_an_answer_is_kept_for_as_long_as_it_says() -> None:
+    cache = Cache()
+    cache.put(key(1), ANSWER, 100.0)
+    assert cache.get(key(1), 100.0) == (ANSWER, 0)
+    assert cache.get(key(1), 159.9) == (ANSWER, 59)
+    assert cache.get(key(1), 160.0) is None
+    assert len(cache) == 0
+    for other in ((key(1)[0], 28, False, False), (key(1)[0], 1, True, False)):
+        assert cache.get(other, 100.0) is None
+
+
+def test_nothing_is_kept_for_longer_than_a_day_or_before_it_came() -> None:
+    cache = Cache()
+    cache.put(key(1), replace(ANSWER, ttl=10 * MAX_TTL), 100.0)
+    assert cache.get(key(1), 100.0 + MAX_TTL - 1) is not None
+    assert cache.get(key(1), 100.0 + MAX_TTL) is None
+    cache.put(key(1), ANSWER, 100.0)
+    assert cache.get(key(1), 99.0) is None
+
+
+def test_what_holds_for_no_time_or_is_cut_is_not_kept() -> None:
+    cache = Cache()
+    cache.put(key(1), replace(ANSWER, ttl=0), 0.0)
+    cache.put(key(2), replace(ANSWER, truncated=True), 0.0)
+    assert len(cache) == 0
+
+
+def test_the_one_used_longest_ago_goes_first() -> None:
+    cache = Cache(max_entries=3)
+    for number in (1, 2, 3):
+        cache.put(key(number), ANSWER, 0.0)
+    assert cache.get(key(1), 1.0) is not None
+    cache.put(key(4), ANSWER, 1.0)
+    assert [n for n in (1, 2, 3, 4) if cache.get(key(n), 2.0) is not None] == [1, 3, 4]
+
+
+def test_large_answers_make_room_for_themselves() -> None:
+    cache = Cache(max_bytes=10_000)
+    for number in range(100):
+        cache.put(key(number), replace(ANSWER, records=bytes(1_000)), 0.0)
+    assert len(cache) == 6
+    for number in range(100):
+        cache.put(key(number), replace(ANSWER, records=b""), 0.0)
+    # What was replaced is counted no more.
+    assert len(cache) == 20
