@@ -208,6 +208,24 @@ async def test_gate_refuses_port_that_cannot_be_opened(
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
+async def test_gate_refuses_home_assistants_own_place(
+    hass: HomeAssistant, setup: AsyncMock, socket_enabled: None
+) -> None:
+    """Also while nobody listens there yet: its pages would find the port taken."""
+    result = await at_the_gate(hass)
+    port = free_port()
+    with patch.object(hass.http, "server_port", port):
+        result = await hass.config_entries.flow.async_configure(
+            result["flow_id"], {"host": "127.0.0.1", "port": port}
+        )
+        assert result["errors"] == {"port": "home_assistant_there"}
+        assert unspoken(result, "config") == []
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], {"host": "127.0.0.1", "port": port}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
 @pytest.mark.parametrize("port", [0, 65_536, "http"])
 async def test_gate_refuses_what_is_no_port(hass: HomeAssistant, port: Any) -> None:
     result = await at_the_gate(hass)
