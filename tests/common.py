@@ -17,6 +17,8 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.privacy_firewall.const import DOMAIN
+from custom_components.privacy_firewall.engine.events import Event
+from custom_components.privacy_firewall.engine.naming import NameStatus
 from custom_components.privacy_firewall.household import Household
 
 FRIDGE = "Fridge"
@@ -115,6 +117,24 @@ def a_entry(
         options={"who_may_grant": "everyone"} | options,
         subentries_data=subentries,
     )
+
+
+def dns_gate(**changed: Any) -> dict[str, Any]:
+    """What the form of the DNS gate stores; the resolver is never asked."""
+    return {
+        "enabled": True,
+        "host": "127.0.0.1",
+        "port": changed["port"] if "port" in changed else free_port(),
+        "resolvers": ["127.0.0.1@9"],
+        "refusal": "name_error",
+        "infrastructure": [],
+        "allowed": [],
+        "local_domains": [],
+        "unknown_clients": "forwarded",
+        "refused_networks": [],
+        "lists": [],
+        "tell_of_strangers": True,
+    } | changed
 
 
 def a_device(hass: HomeAssistant, name: str = "Kitchen fridge") -> dr.DeviceEntry:
@@ -236,6 +256,21 @@ class Home:
         self.hass.config_entries.async_remove_subentry(self.entry, subentry_id)
         await self.hass.async_block_till_done()
         return subentry_id
+
+    async def choose(self, **changed: Any) -> None:
+        """Change the entry's options, as its flow does."""
+        self.hass.config_entries.async_update_entry(
+            self.entry, options={**self.entry.options, **changed}
+        )
+        await self.hass.async_block_till_done()
+
+    async def observe(self, status: NameStatus, *told: Event) -> None:
+        """Let the DNS gate have observed this, and tell of it."""
+        firewall = self.household.firewall
+        firewall.names.status = lambda: status  # type: ignore[method-assign]
+        for event in told:
+            self.household._on_event(event)
+        await self.hass.async_block_till_done()
 
     async def reload(self) -> None:
         """Reload the entry."""

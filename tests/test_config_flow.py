@@ -208,6 +208,24 @@ async def test_gate_refuses_port_that_cannot_be_opened(
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
+async def test_gate_refuses_home_assistants_own_place(
+    hass: HomeAssistant, setup: AsyncMock, socket_enabled: None
+) -> None:
+    """Also while nobody listens there yet: its pages would find the port taken."""
+    result = await at_the_gate(hass)
+    port = free_port()
+    with patch.object(hass.http, "server_port", port):
+        result = await hass.config_entries.flow.async_configure(
+            result["flow_id"], {"host": "127.0.0.1", "port": port}
+        )
+        assert result["errors"] == {"port": "home_assistant_there"}
+        assert unspoken(result, "config") == []
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], {"host": "127.0.0.1", "port": port}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
 @pytest.mark.parametrize("port", [0, 65_536, "http"])
 async def test_gate_refuses_what_is_no_port(hass: HomeAssistant, port: Any) -> None:
     result = await at_the_gate(hass)
@@ -275,11 +293,22 @@ OPTIONS = {
 }
 
 
+async def at_the_rules(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
+    """Open the options and choose the household's rules."""
+    result = await hass.config_entries.options.async_init(entry.entry_id)
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "init")
+    assert result["menu_options"] == ["rules", "dns_gate"]
+    assert unspoken(result, "options") == []
+    return await hass.config_entries.options.async_configure(
+        result["flow_id"], {"next_step_id": "rules"}
+    )
+
+
 async def test_options(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """What is asked for changes; other options stay."""
     hass.config_entries.async_update_entry(entry, options={"left_denied": ["a"]})
-    result = await hass.config_entries.options.async_init(entry.entry_id)
-    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "init")
+    result = await at_the_rules(hass, entry)
+    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "rules")
     assert unspoken(result, "options") == []
     assert result["data_schema"]({}) == OPTIONS
     changed = {
@@ -294,7 +323,7 @@ async def test_options(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert entry.options == changed | {"left_denied": ["a"]}
     assert isinstance(entry.options["journal_days"], int)
-    result = await hass.config_entries.options.async_init(entry.entry_id)
+    result = await at_the_rules(hass, entry)
     assert suggested(result) == changed
 
 
@@ -313,7 +342,7 @@ async def test_options_out_of_bounds_are_refused(
     hass: HomeAssistant, entry: MockConfigEntry, wrong: dict[str, Any]
 ) -> None:
     before = dict(entry.options)
-    result = await hass.config_entries.options.async_init(entry.entry_id)
+    result = await at_the_rules(hass, entry)
     with pytest.raises(InvalidData):
         await hass.config_entries.options.async_configure(result["flow_id"], wrong)
     assert entry.options == before
@@ -733,6 +762,7 @@ async def test_recipient_is_added(recipients: Form) -> None:
         "benefit": "Warns of a warm fridge.",
         "if_refused": "",
         "endpoints": ["POST https://api.vendor.example/v1", "* https://b.example/"],
+        "names": [],
         "functional": ["$.body.serial", "$.header['x-token']"],
         "neutral": ["$.body.doors[*].open"],
         "allow_private": False,
@@ -768,8 +798,16 @@ PRIVATE = [
     ("given", "errors"),
     [
         ({"organisation": " "}, {"organisation": "missing"}),
-        ({"endpoints": []}, {"endpoints": "missing"}),
-        ({"endpoints": [" ", "\n"]}, {"endpoints": "missing"}),
+        ({"endpoints": []}, {"endpoints": "endpoint_or_name"}),
+        ({"endpoints": [" ", "\n"]}, {"endpoints": "endpoint_or_name"}),
+        ({"names": ["not a name"]}, {"names": "invalid_name"}),
+        ({"names": ["https://vendor.example/"]}, {"names": "invalid_name"}),
+        ({"names": ["mqtt.vendor.example", "{"]}, {"names": "invalid_name"}),
+        ({"names": ["broker.lan"]}, {"names": "private_name"}),
+        (
+            {"endpoints": ["https://a1.vendor.example/"], "names": ["a#.vendor.example"]},
+            {"names": "name_is_read"},
+        ),
         *(
             ({"endpoints": [*WHERE, line]}, {"endpoints": "invalid_endpoint"})
             for line in (
@@ -838,7 +876,12 @@ async def test_recipient_changes_but_not_who_and_why(recipients: Form) -> None:
     before = dict(recipients.newest.data)
     result = await recipients.change(recipients.newest)
     assert result["description_placeholders"]["recipient"] == "Frostline (service)"
-    assert suggested(result) == {"benefit": "Warns.", "if_refused": "", "endpoints": WHERE}
+    assert suggested(result) == {
+        "benefit": "Warns.",
+        "if_refused": "",
+        "endpoints": WHERE,
+        "names": [],
+    }
     inside = result["data_schema"].schema["advanced"]
     assert suggested({"data_schema": inside.schema}) == advanced
     with pytest.raises(InvalidData):
@@ -851,8 +894,27 @@ async def test_recipient_changes_but_not_who_and_why(recipients: Form) -> None:
         "benefit": "",
         "if_refused": "Nothing.",
         "endpoints": ["* http://nas.local/"],
+        "names": [],
     }
     assert recipients.newest.title == "Frostline (service)"
+
+
+async def test_recipient_may_have_names_alone(recipients: Form) -> None:
+    """As typed, but for case and the root's dot; a name at home where that is allowed."""
+    result = await recipients.add(
+        **WHO, names=["{EU|us}-mqtt#.vendor.example.\nNTP.vendor.example", "ntp.vendor.example"]
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert recipients.newest.data["endpoints"] == []
+    names = ["{eu|us}-mqtt#.vendor.example", "ntp.vendor.example"]
+    assert recipients.newest.data["names"] == names
+    result = await recipients.change(recipients.newest)
+    assert suggested(result)["names"] == names
+    result = await recipients.fill()
+    assert result["errors"] == {"endpoints": "endpoint_or_name"}
+    result = await recipients.fill(names=["broker.lan"], advanced={"allow_private": True})
+    assert result["reason"] == "reconfigure_successful"
+    assert recipients.newest.data["names"] == ["broker.lan"]
 
 
 async def test_recipient_form_knows_what_a_repair_knew(
@@ -941,7 +1003,12 @@ async def test_forms_over_rest(
         return await answer.json()
 
     shown = await post("options/flow", {"handler": entry.entry_id})
-    assert [field["name"] for field in shown["data_schema"]] == list(OPTIONS)
+    assert shown["menu_options"] == ["rules", "dns_gate"]
+    rules = await post(f"options/flow/{shown['flow_id']}", {"next_step_id": "rules"})
+    assert [field["name"] for field in rules["data_schema"]] == list(OPTIONS)
+    shown = await post("options/flow", {"handler": entry.entry_id})
+    names = await post(f"options/flow/{shown['flow_id']}", {"next_step_id": "dns_gate"})
+    assert len(names["data_schema"]) == 12
     url = "subentries/flow"
     shown = await post(url, {"handler": [entry.entry_id, "recipient"]})
     assert [field["name"] for field in shown["data_schema"]] == [
@@ -950,6 +1017,7 @@ async def test_forms_over_rest(
         "benefit",
         "if_refused",
         "endpoints",
+        "names",
         "advanced",
     ]
     advanced = shown["data_schema"][-1]

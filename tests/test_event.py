@@ -34,6 +34,7 @@ async def test_a_transmission_is_told(home: Home) -> None:
     device = home.household.device(fridge)
     assert device is not None
     told = {
+        "gate": "http",
         "outcome": "deny",
         "reason": "nothing_consented",
         "appliance": FRIDGE,

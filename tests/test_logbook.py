@@ -112,6 +112,42 @@ DECIDED = {
                 "It comes from nothing the household has named."
             ),
         ),
+        (
+            {"gate": "dns", "outcome": "deny", "reason": "opaque_not_consented"},
+            (
+                "Fridge tried to find Frostline (service). "
+                "Traffic that cannot be read is not consented for its recipient."
+            ),
+        ),
+        (
+            {
+                "gate": "dns",
+                "outcome": "deny",
+                "reason": "unclaimed_name",
+                "recipients": [],
+                "purposes": [],
+                "host": SECRET,
+                "count": 12,
+            },
+            (
+                "Fridge tried to find a name that no recipient claims (12 times). "
+                "No recipient claims this name."
+            ),
+        ),
+        (
+            {"gate": "dns", "outcome": "permit", "reason": "opaque_consented"},
+            "Fridge was told where to find Frostline (service)",
+        ),
+        (
+            {
+                "gate": "dns",
+                "outcome": "permit",
+                "reason": "infrastructure",
+                "recipients": [],
+                "purposes": [],
+            },
+            "Fridge was told where to find what your options allow",
+        ),
     ],
 )
 def test_a_transmission_reads(book: Book, changed: dict[str, Any], line: str) -> None:

@@ -296,6 +296,85 @@ async def test_several_calls_are_picked_from(hass: HomeAssistant, entry: MockCon
     assert suggested(form) == {"endpoints": lines[:1]}
 
 
+# --- Names that were only asked for ---
+
+
+async def test_name_leads_to_the_recipients_form_as_a_name(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Not as an endpoint: that no gate can read it is all that is known."""
+    call(hass, entry, "mqtt.vendor.example", method="DNS", count=7)
+    result = await fix(hass)
+    assert result["description_placeholders"]["unclaimed"] == (
+        r"- Fridge \*1\* → `mqtt.vendor.example` (DNS): 7"
+    )
+    result = await choose(hass, result, next_step_id="add_recipient")
+    flow_id = result["next_flow"][1]
+    form = await hass.config_entries.subentries.async_configure(flow_id)
+    assert suggested(form) == {"names": ["mqtt.vendor.example"]}
+    form = await hass.config_entries.subentries.async_configure(
+        flow_id, {"organisation": "Vendor", "purpose": "service"} | suggested(form)
+    )
+    assert form["type"] == "create_entry"
+    async_review_unclaimed(hass, entry)
+    assert issue(hass) is None
+
+
+async def test_names_and_calls_are_picked_from(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """A host that was called too is an endpoint, and no name beside it."""
+    call(hass, entry, "api.vendor.example", count=3)
+    call(hass, entry, "api.vendor.example", method="DNS", count=2)
+    call(hass, entry, "mqtt.vendor.example", method="DNS")
+    result = await choose(hass, await fix(hass), next_step_id="add_recipient")
+    (options,) = (kind.config["options"] for kind in result["data_schema"].schema.values())
+    lines = [option["value"] for option in options]
+    assert lines == ["POST http://api.vendor.example/", "mqtt.vendor.example"]
+    result = await choose(hass, result, endpoints=lines)
+    form = await hass.config_entries.subentries.async_configure(result["next_flow"][1])
+    assert suggested(form) == {"endpoints": lines[:1], "names": lines[1:]}
+
+
+async def test_name_with_labels_like_data_is_shown_and_not_proposed(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """No recipient can have it, for it stands for many; claimed is what may be it."""
+    call(hass, entry, "*.vendor.example", method="DNS")
+    result = await fix(hass)
+    assert "`*.vendor.example` (DNS)" in result["description_placeholders"]["unclaimed"]
+    result = await choose(hass, result, next_step_id="add_recipient")
+    form = await hass.config_entries.subentries.async_configure(result["next_flow"][1])
+    assert suggested(form) == {}
+    claim(hass, entry, "https://vendor.example/")
+    assert number(hass) == "1"
+    claim(hass, entry, "https://a7.vendor.example/")
+    assert number(hass) is None
+
+
+@pytest.mark.parametrize(
+    ("claimed", "left"),
+    [
+        ({"names": ["{eu|us}.vendor.example"]}, None),
+        ({"names": ["vendor.example"]}, "1"),
+        ({"names": ["eu.vendor.example.net", "{"]}, "1"),
+        ({"endpoints": ["POST https://eu.vendor.example/v1"]}, None),
+        ({"endpoints": ["POST https://vendor.example/v1"]}, "1"),
+    ],
+)
+async def test_claimed_names_leave_the_repair(
+    hass: HomeAssistant, entry: MockConfigEntry, claimed: dict[str, Any], left: str | None
+) -> None:
+    """By an exact name, or by an endpoint there, whatever its method."""
+    call(hass, entry, "eu.vendor.example", method="DNS")
+    hass.config_entries.async_add_subentry(
+        entry,
+        ConfigSubentry(
+            data=claimed, subentry_type="recipient", title="Vendor (service)", unique_id=None
+        ),
+    )
+    async_review_unclaimed(hass, entry)
+    assert number(hass) == left
+
+
 @pytest.mark.parametrize("step", ["add_recipient", "leave_denied"])
 async def test_entry_that_is_gone_cannot_be_mended(
     hass: HomeAssistant, entry: MockConfigEntry, step: str

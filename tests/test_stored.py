@@ -63,6 +63,7 @@ def test_a_recipient_is_read() -> None:
             endpoints=["POST https://cloud.example/v1"],
             functional=["$.body.serial"],
             neutral=["$.body.mode"],
+            names=["{eu|us}-mqtt.cloud.example", "ntp.cloud.example"],
             allow_private=False,
         )
     )
@@ -76,6 +77,7 @@ def test_a_recipient_is_read() -> None:
             if_refused="Nothing stops working.",
             functional=frozenset({"$.body.serial"}),
             neutral=frozenset({"$.body.mode"}),
+            names=frozenset({f"{one}.cloud.example" for one in ("eu-mqtt", "us-mqtt", "ntp")}),
         )
     ]
 
@@ -117,6 +119,9 @@ def test_a_broken_appliance_is_left_out(
         {"endpoints": f"https://{SECRET}"},
         {"endpoints": [f"ftp://{SECRET}"]},
         {"endpoints": [f"https://user:{SECRET}@cloud.example/"]},
+        {"names": f"{SECRET}.example"},
+        {"names": [f"https://{SECRET}"]},
+        {"names": ["{"]},
         {"functional": [5]},
         {"neutral": SECRET},
         {"allow_private": "no"},
@@ -140,6 +145,28 @@ def test_a_broken_recipient_does_not_leave_its_endpoints_to_others() -> None:
         recipient("Other", Cloud(), endpoints=shared),
     )
     assert [[str(each) for each in one.endpoints] for one in recipients(entry)] == [shared[1:]]
+
+
+def test_a_broken_recipient_does_not_leave_its_names_to_others() -> None:
+    """Nor may a name be opened by one whose endpoint is that of a broken one, or the reverse."""
+    entry = stored(
+        recipient(
+            FROSTLINE,
+            Cloud(),
+            purpose="of a later version",
+            endpoints=["https://read.example/"],
+            names=["mqtt#.one.example", "{"],
+        ),
+        recipient(
+            "Other",
+            Cloud(),
+            endpoints=["https://mqtt1.one.example/", "https://two.example/"],
+            names=["mqtt{7|77}.one.example", "read.example"],
+        ),
+    )
+    (other,) = recipients(entry)
+    assert [str(each) for each in other.endpoints] == ["* https://two.example/"]
+    assert other.names == {"mqtt77.one.example"}
 
 
 def test_an_empty_token_is_none() -> None:

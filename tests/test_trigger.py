@@ -39,6 +39,7 @@ async def test_data_blocked(home: Home) -> None:
     assert device is not None
     assert told(noted) == [
         {
+            "gate": "http",
             "outcome": "deny",
             "reason": "nothing_consented",
             "appliance": FRIDGE,

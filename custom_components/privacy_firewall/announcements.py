@@ -1,7 +1,7 @@
 """What the firewall tells aloud of transmissions: an event on the bus, to entities and triggers.
 
-A change of outcome or reason is told at once, and so is what comes after a quiet minute. More of
-the same is summed up once a minute, or a busy appliance would fill the recorder.
+A change of gate, outcome or reason is told at once, and so is what comes after a quiet minute. More
+of the same is summed up once a minute, or a busy appliance would fill the recorder.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,8 @@ Not the bus, where anybody may fire the same; and not a listener of the househol
 one after each reload while an automation stays.
 """
 type _Key = tuple[str | None, tuple[str, ...]]
-type _Said = tuple[str, str]
+type _Said = tuple[str, str, str]
+"""Gate, outcome, reason."""
 
 
 @dataclass(slots=True)
@@ -73,7 +74,7 @@ class Announcer:
         """Announce a decision, now or summed up."""
         key = decided.appliance_id, decided.recipient_ids
         talk = self._talks.setdefault(key, _Talk())
-        said = decided.outcome.value, decided.reason.value
+        said = decided.gate, decided.outcome.value, decided.reason.value
         news = {
             **self._describe(decided),
             "recipient_ids": list(decided.recipient_ids),

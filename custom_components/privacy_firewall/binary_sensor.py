@@ -13,13 +13,22 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .engine.events import Decided, Event, GateChanged, MeasureChanged, StorageChanged
-from .engine.model import Protection
+from .dns_gate import CONTACT_KEY
+from .engine.events import (
+    Decided,
+    Event,
+    GateChanged,
+    MeasureChanged,
+    NamesAsked,
+    StorageChanged,
+)
+from .engine.model import Protection, Recipient
 from .entity import (
     MAX_NAMES,
     FactEntity,
     HubEntity,
     ReportingEntity,
+    async_keep_dns_entities,
     async_keep_entities,
     moment,
 )
@@ -61,7 +70,7 @@ BINARY_SENSORS: tuple[ApplianceFact, ...] = (
         is_on_fn=lambda household, one: (
             household.firewall.status(one).protection is Protection.PROTECTED
         ),
-        changed_by=(Decided, GateChanged, MeasureChanged),
+        changed_by=(Decided, GateChanged, MeasureChanged, NamesAsked),
     ),
     # Not `let_through`: by that key the buttons are told apart that do it.
     FactBinarySensorEntityDescription(
@@ -112,6 +121,14 @@ HUB_BINARY_SENSORS: tuple[HubFact, ...] = (
         changed_by=(),
     ),
 )
+DNS_GATE = FactBinarySensorEntityDescription[Household](
+    key="dns_gate",
+    translation_key="dns_gate",
+    entity_category=EntityCategory.DIAGNOSTIC,
+    is_on_fn=lambda household: household.firewall.names.is_open,
+    changed_by=(GateChanged,),
+)
+"""While the household wants the DNS gate."""
 
 
 async def async_setup_entry(
@@ -121,19 +138,28 @@ async def async_setup_entry(
 ) -> None:
     """Add the firewall's own binary sensors, and those of every appliance."""
     async_add_entities([HubBinarySensor(entry.runtime_data, one) for one in HUB_BINARY_SENSORS])
+    async_keep_dns_entities(
+        entry, async_add_entities, lambda household: [HubBinarySensor(household, DNS_GATE)]
+    )
     async_keep_entities(entry, async_add_entities, _wanted)
 
 
 def _wanted(household: Household, appliance_id: str) -> Iterator[ApplianceBinarySensor]:
     for description in BINARY_SENSORS:
         yield ApplianceBinarySensor(household, appliance_id, description)
+    if (shown := household.dns.shown_of(appliance_id)) is not None:
+        recipients = household.firewall.recipients
+        for recipient_id in shown[1] & recipients.keys():
+            yield ContactBinarySensor(household, appliance_id, recipients[recipient_id])
 
 
 class FactBinarySensor[**P](FactEntity, BinarySensorEntity):
     """A fact, as observed."""
 
     entity_description: FactBinarySensorEntityDescription[P]
-    _unrecorded_attributes = frozenset({"recipients", "data_points", "came_out", "failed"})
+    _unrecorded_attributes = frozenset(
+        {"recipients", "data_points", "came_out", "failed", "last_contact"}
+    )
 
     def _describe(
         self, description: FactBinarySensorEntityDescription[P], *args: P.args, **kwargs: P.kwargs
@@ -161,6 +187,46 @@ class ApplianceBinarySensor(FactBinarySensor[Household, str], ReportingEntity):
         """Show what a description reads."""
         super().__init__(household, appliance_id, description.key)
         self._describe(description, household, appliance_id)
+
+
+class ContactBinarySensor(ApplianceBinarySensor):
+    """Whether an appliance was led to a recipient of late: to a gate, or to its cloud."""
+
+    def __init__(self, household: Household, appliance_id: str, recipient: Recipient) -> None:
+        """Stand for an appliance and a recipient that met."""
+        super().__init__(
+            household,
+            appliance_id,
+            FactBinarySensorEntityDescription[Household, str](
+                # A recipient's id last: by that its entities are found when it is gone.
+                key=f"{CONTACT_KEY}_{recipient.id}",
+                translation_key=CONTACT_KEY,
+                entity_category=EntityCategory.DIAGNOSTIC,
+                is_on_fn=lambda household, one: household.dns.is_in_contact(one, recipient.id),
+                attributes_fn=lambda household, one: {
+                    "last_contact": moment(household.dns.last_contact(one, recipient.id))
+                },
+                changed_by=(NamesAsked,),
+            ),
+        )
+        self._recipient_id = recipient.id
+        self._described = household.dns.epoch, recipient.organisation, recipient.purpose.value
+        self._attr_translation_placeholders = {
+            "recipient": recipient.organisation,
+            "purpose": recipient.purpose.value,
+        }
+
+    @property
+    @override
+    def described(self) -> tuple[object, ...]:
+        """Its name is made of these; turned off and on again, it is another one."""
+        return self._described
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether appliance and recipient are known."""
+        return super().available and self._recipient_id in self._household.firewall.recipients
 
 
 class HubBinarySensor(FactBinarySensor[Household], HubEntity):

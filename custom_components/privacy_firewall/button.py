@@ -10,7 +10,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
-from .engine.model import ConsentState, DataPoint, Recipient
+from .engine.model import OPAQUE_FIELD, ConsentState, DataPoint, Recipient
 from .entity import MAX_NAMES, HubEntity, PrivacyFirewallEntity, async_keep_entities
 from .grants import GRANT_ALL_KEY, LET_THROUGH_KEY
 from .household import Household, PrivacyFirewallConfigEntry
@@ -198,7 +198,12 @@ class GrantAllButton(RecipientButton):
     @override
     def _points(self) -> list[DataPoint]:
         is_sharing = self._household.firewall.is_sharing
-        return [one for one in self._received() if not is_sharing(one.id, self._recipient_id)]
+        return [
+            one
+            for one in self._received()
+            # What cannot be read is granted by its own switch alone: it is no item among others.
+            if one.field != OPAQUE_FIELD and not is_sharing(one.id, self._recipient_id)
+        ]
 
     @override
     async def async_press(self) -> None:

@@ -1,19 +1,13 @@
-"""The forms in which a household states its gate, who may grant, and what is kept.
+"""The forms in which a household states its gate: user (look only) → gate; later reconfigure.
 
-    the entry       user (look only) → gate; later reconfigure
-    its options     init
-
-Appliances and recipients have forms of their own: `appliance_flow` and `recipient_flow`. Nothing is
-taken over unless all of a form is right, and a form drops nothing that it does not show.
+Options, appliances and recipients have forms of their own: `options_flow`, `appliance_flow` and
+`recipient_flow`. Nothing is taken over unless all of a form is right, and a form drops nothing that
+it does not show.
 """
 
 from collections.abc import Mapping
-import errno
-from ipaddress import ip_network
-import socket
 from typing import Any, override
 
-from homeassistant.components import network
 from homeassistant.config_entries import (
     ConfigEntry,
     ConfigEntryState,
@@ -24,55 +18,30 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.core import callback
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.selector import (
-    BooleanSelector,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
-)
 import probatio
 
 from .appliance_flow import ApplianceFlow
 from .const import (
-    ADMINISTRATORS,
-    CONF_GUARDIANS,
-    CONF_JOURNAL_DAYS,
-    CONF_JOURNAL_IN_BACKUPS,
-    CONF_JOURNAL_MEGABYTES,
-    CONF_KEEP_VALUES,
-    CONF_WHO_MAY_GRANT,
-    DEFAULT_JOURNAL_DAYS,
-    DEFAULT_JOURNAL_MEGABYTES,
     DOMAIN,
-    EVERYONE,
     SUBENTRY_APPLIANCE,
     SUBENTRY_RECIPIENT,
 )
 from .forms import (
     TEXT,
-    Address,
     Check,
     async_words,
-    choice,
     listed,
     plain,
     read_address,
 )
+from .options_flow import PrivacyFirewallOptionsFlow
+from .places import address_trouble, async_own_address, is_home_assistants, try_to_listen
 from .recipient_flow import RecipientFlow
 from .survey import Sight, Survey, SurveyedDevice, async_survey
 
 DEFAULT_PORT = 8080
 """The port for HTTP besides 80 that anyone may open (IANA: http-alt)."""
-MAX_JOURNAL_DAYS = 3660
-"""Days that the journal may reach back at most: ten years."""
-MIN_JOURNAL_MEGABYTES = 10
-"""Megabytes that a few days of a busy home take."""
-MAX_JOURNAL_MEGABYTES = 10_000
-"""Megabytes up to which the journal is still quick to read."""
-
-_CARRIER_GRADE_NAT = ip_network("100.64.0.0/10")
 
 
 class PrivacyFirewallConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -114,7 +83,7 @@ class PrivacyFirewallConfigFlow(ConfigFlow, domain=DOMAIN):
             place = await self._async_place(user_input, check)
             if not check.errors:
                 return self.async_create_entry(title="Privacy Firewall", data=place)
-        suggested = {CONF_HOST: await self._async_own_address(), CONF_PORT: DEFAULT_PORT}
+        suggested = {CONF_HOST: await async_own_address(self.hass), CONF_PORT: DEFAULT_PORT}
         return self._show_place("gate", user_input or suggested, check)
 
     async def async_step_reconfigure(
@@ -152,76 +121,21 @@ class PrivacyFirewallConfigFlow(ConfigFlow, domain=DOMAIN):
         """Normalise address and port and try to listen there, unless the gate already does."""
         place = {CONF_HOST: user_input[CONF_HOST].strip(), CONF_PORT: user_input[CONF_PORT]}
         address = read_address(place[CONF_HOST])
-        if address is None:
-            check.refuse(CONF_HOST, "not_an_address")
-        elif address.is_unspecified:
-            check.refuse(CONF_HOST, "every_address")
-        elif not _belongs_at_home(address):
-            check.refuse(CONF_HOST, "public_address")
-        else:
-            place[CONF_HOST] = str(address)
-            if entry is None or not _holds(entry, place):
-                error = await self.hass.async_add_executor_job(
-                    _try_to_listen, place[CONF_HOST], place[CONF_PORT]
-                )
-                if error is not None:
-                    check.refuse(CONF_HOST if error == "not_our_address" else CONF_PORT, error)
+        if (error := address_trouble(address)) is not None:
+            check.refuse(CONF_HOST, error)
+            return place
+        place[CONF_HOST] = str(address)
+        if entry is not None and _holds(entry, place):
+            return place
+        if is_home_assistants(self.hass, place[CONF_HOST], place[CONF_PORT]):
+            check.refuse(CONF_PORT, "home_assistant_there")
+            return place
+        error = await self.hass.async_add_executor_job(
+            try_to_listen, place[CONF_HOST], place[CONF_PORT]
+        )
+        if error is not None:
+            check.refuse(CONF_HOST if error == "not_our_address" else CONF_PORT, error)
         return place
-
-    async def _async_own_address(self) -> str:
-        """Return this machine's address at home, as far as it is known."""
-        try:
-            own = read_address(await network.async_get_source_ip(self.hass))
-        except HomeAssistantError:
-            own = None
-        return str(own) if own is not None and _belongs_at_home(own) else "127.0.0.1"
-
-
-class PrivacyFirewallOptionsFlow(OptionsFlow):
-    """Changes who may grant, and what the journal keeps."""
-
-    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for all of it; it holds at once."""
-        if user_input is not None:
-            # The form's numbers have a point.
-            for key in (CONF_JOURNAL_DAYS, CONF_JOURNAL_MEGABYTES):
-                user_input[key] = int(user_input[key])
-            return self.async_create_entry(data={**self.config_entry.options, **user_input})
-        return self.async_show_form(
-            step_id="init",
-            data_schema=self.add_suggested_values_to_schema(_OPTIONS, self.config_entry.options),
-        )
-
-
-def _number(least: int, most: int, unit: str) -> NumberSelector:
-    return NumberSelector(
-        NumberSelectorConfig(
-            min=least, max=most, step=1, unit_of_measurement=unit, mode=NumberSelectorMode.BOX
-        )
-    )
-
-
-_OPTIONS = probatio.Schema(
-    {
-        probatio.Required(CONF_WHO_MAY_GRANT, default=EVERYONE): choice(
-            (EVERYONE, ADMINISTRATORS), CONF_WHO_MAY_GRANT
-        ),
-        probatio.Required(CONF_GUARDIANS, default=False): BooleanSelector(),
-        probatio.Required(CONF_JOURNAL_DAYS, default=DEFAULT_JOURNAL_DAYS): _number(
-            1, MAX_JOURNAL_DAYS, "d"
-        ),
-        probatio.Required(CONF_JOURNAL_MEGABYTES, default=DEFAULT_JOURNAL_MEGABYTES): _number(
-            MIN_JOURNAL_MEGABYTES, MAX_JOURNAL_MEGABYTES, "MB"
-        ),
-        probatio.Required(CONF_KEEP_VALUES, default=False): BooleanSelector(),
-        probatio.Required(CONF_JOURNAL_IN_BACKUPS, default=False): BooleanSelector(),
-    }
-)
-
-
-def _belongs_at_home(address: Address) -> bool:
-    """Tell whether only the home (or a private network over it) can reach an address."""
-    return not address.is_multicast and (address.is_private or address in _CARRIER_GRADE_NAT)
 
 
 def _holds(entry: ConfigEntry, place: Mapping[str, Any]) -> bool:
@@ -231,23 +145,6 @@ def _holds(entry: ConfigEntry, place: Mapping[str, Any]) -> bool:
         and {CONF_HOST: entry.data[CONF_HOST], CONF_PORT: entry.data[CONF_PORT]} == place
         and entry.runtime_data.firewall.gate_is_open
     )
-
-
-_BIND_ERRORS = {
-    errno.EADDRINUSE: "address_in_use",
-    errno.EADDRNOTAVAIL: "not_our_address",
-    errno.EACCES: "port_not_allowed",
-}
-
-
-def _try_to_listen(host: str, port: int) -> str | None:
-    """Listen and stop at once; return the error's key where that is not possible. Blocks."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as err:
-        return _BIND_ERRORS.get(err.errno or 0, "cannot_bind")
-    return None
 
 
 def _describe(survey: Survey, texts: Mapping[str, str]) -> str:

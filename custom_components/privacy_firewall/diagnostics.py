@@ -16,24 +16,37 @@ from homeassistant.core import HomeAssistant
 from .const import (
     CONF_ADDRESSES,
     CONF_ALLOW_PRIVATE,
+    CONF_ALLOWED,
     CONF_ANSWER,
     CONF_BASE_URL,
     CONF_BENEFIT,
+    CONF_DNS_GATE,
+    CONF_ENABLED,
     CONF_ENDPOINTS,
     CONF_FUNCTIONAL,
     CONF_GUARDIANS,
     CONF_IF_REFUSED,
+    CONF_INFRASTRUCTURE,
     CONF_JOURNAL_DAYS,
     CONF_JOURNAL_IN_BACKUPS,
     CONF_JOURNAL_MEGABYTES,
     CONF_KEEP_VALUES,
+    CONF_LISTS,
+    CONF_LOCAL_DOMAINS,
     CONF_MACS,
+    CONF_NAMES,
     CONF_NEUTRAL,
+    CONF_NO_APPLIANCES,
     CONF_ORGANISATION,
     CONF_OWNER,
     CONF_PROMOTED,
     CONF_PURPOSE,
+    CONF_REFUSAL,
+    CONF_REFUSED_NETWORKS,
     CONF_REMAINDER,
+    CONF_RESOLVERS,
+    CONF_TELL_OF_STRANGERS,
+    CONF_UNKNOWN_CLIENTS,
     CONF_WHO_MAY_GRANT,
     EVERYONE,
     SUBENTRY_APPLIANCE,
@@ -41,6 +54,7 @@ from .const import (
 )
 from .engine import Firewall, StorageError
 from .engine.model import Endpoint
+from .engine.naming import NameCounts
 from .issues import async_raised
 from .survey import is_at_home
 from .unclaimed import CONF_LEFT_DENIED
@@ -53,6 +67,23 @@ _PLAIN_OPTIONS = (
     CONF_JOURNAL_IN_BACKUPS,
 )
 """Options that are a number, or a yes or no."""
+_PLAIN_OF_DNS = (
+    CONF_ENABLED,
+    CONF_PORT,
+    CONF_REFUSAL,
+    CONF_INFRASTRUCTURE,
+    CONF_UNKNOWN_CLIENTS,
+    CONF_TELL_OF_STRANGERS,
+)
+"""The same of the DNS gate, and its choices."""
+_COUNTED_OF_DNS = (
+    CONF_RESOLVERS,
+    CONF_ALLOWED,
+    CONF_LOCAL_DOMAINS,
+    CONF_REFUSED_NETWORKS,
+    CONF_LISTS,
+)
+"""What tells of the home by what stands in it."""
 JOURNAL_ENTRIES = 100
 """The newest journal entries, whose reasons are counted."""
 
@@ -69,9 +100,11 @@ async def async_get_config_entry_diagnostics(
         "options": {
             CONF_WHO_MAY_GRANT: entry.options.get(CONF_WHO_MAY_GRANT, EVERYONE),
             CONF_LEFT_DENIED: len(entry.options.get(CONF_LEFT_DENIED, ())),
+            CONF_NO_APPLIANCES: len(entry.options.get(CONF_NO_APPLIANCES, ())),
             # None: as it is unless told otherwise.
             **{name: entry.options.get(name) for name in _PLAIN_OPTIONS},
         },
+        "dns_gate": _dns_gate(entry),
         "issues": async_raised(hass),
         "appliances": {
             subentry.subentry_id: _appliance(subentry)
@@ -85,12 +118,40 @@ async def async_get_config_entry_diagnostics(
     if entry.state is ConfigEntryState.LOADED:
         firewall: Firewall = entry.runtime_data.firewall
         told["gate"]["is_open"] = firewall.gate_is_open
+        told["dns_gate"] |= _asked(firewall)
         for appliance_id in firewall.appliances.keys() & told["appliances"].keys():
             told["appliances"][appliance_id] |= _observed(firewall, appliance_id)
         told["consents"] = _consents(firewall)
         told["storage"] = await _storage(firewall)
         told["journal"] = await _reasons(firewall)
     return told
+
+
+def _dns_gate(entry: ConfigEntry) -> dict[str, Any]:
+    """Return what was chosen for the DNS gate: kinds and counts; no address, name or path."""
+    stored = entry.options.get(CONF_DNS_GATE) or {}
+    return {
+        **{name: stored.get(name) for name in _PLAIN_OF_DNS},
+        CONF_HOST: "loopback" if _is_loopback(stored.get(CONF_HOST)) else REDACTED,
+        # `address@port#name` of one that is asked by TLS.
+        "resolvers_by_tls": sum("#" in str(one) for one in stored.get(CONF_RESOLVERS, ())),
+        **{name: len(stored.get(name, ())) for name in _COUNTED_OF_DNS},
+    }
+
+
+def _asked(firewall: Firewall) -> dict[str, Any]:
+    """Return whether the DNS gate is open, and what was counted there."""
+    status = firewall.names.status()
+    total = status.total
+    return {
+        "is_open": firewall.names.is_open,
+        "asked": total.asked,
+        "forwarded": total.forwarded,
+        "steered": total.steered,
+        "refused": total.refused,
+        "in_contact": len(status.contacts),
+        "unknown_clients_seen": len(status.strangers),
+    }
 
 
 def _is_loopback(host: Any) -> bool:
@@ -123,6 +184,7 @@ def _recipient(subentry: ConfigSubentry) -> dict[str, Any]:
         "says_benefit": bool(data.get(CONF_BENEFIT)),
         "says_if_refused": bool(data.get(CONF_IF_REFUSED)),
         CONF_ENDPOINTS: [_endpoint(line) for line in data.get(CONF_ENDPOINTS, ())],
+        CONF_NAMES: len(data.get(CONF_NAMES, ())),
         CONF_FUNCTIONAL: len(data.get(CONF_FUNCTIONAL, ())),
         CONF_NEUTRAL: len(data.get(CONF_NEUTRAL, ())),
         CONF_ALLOW_PRIVATE: data.get(CONF_ALLOW_PRIVATE),
@@ -166,6 +228,7 @@ def _observed(firewall: Firewall, appliance_id: str) -> dict[str, Any]:
         "permitted": status.permitted,
         "redacted": status.redacted,
         "denied": status.denied,
+        "names_asked": firewall.names.status().appliances.get(appliance_id, NameCounts()).asked,
         "last_seen": status.last_seen,
         "last_disclosure": status.last_disclosure,
         "data_points": dict(sorted(Counter(point.category.value for point in points).items())),

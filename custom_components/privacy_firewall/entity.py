@@ -25,6 +25,7 @@ from .engine.events import (
     Event,
     GateChanged,
     MeasureChanged,
+    NamesAsked,
     StorageChanged,
 )
 from .household import Household, PrivacyFirewallConfigEntry
@@ -196,7 +197,8 @@ class FactEntity(Reporting):
         Where appliances set the pace, only so often.
         """
         self._changed_by = changed_by
-        self._write_seconds = STATUS_SECONDS if {Decided, Discovered} & {*changed_by} else 0
+        paced = {Decided, Discovered, NamesAsked}
+        self._write_seconds = STATUS_SECONDS if paced & {*changed_by} else 0
 
     @abstractmethod
     def _read(self) -> object:
@@ -243,7 +245,12 @@ def async_keep_entities[T: PrivacyFirewallEntity](
                 del added[gone], seen[gone]
         for appliance_id, appliance in present.items():
             # All that entities are made of; most changes are decisions, and change none of it.
-            made_of = appliance, firewall.promoted(appliance_id), firewall.recipients
+            made_of = (
+                appliance,
+                firewall.promoted(appliance_id),
+                firewall.recipients,
+                household.dns.shown_of(appliance_id),
+            )
             if seen.get(appliance_id) == made_of:
                 continue
             seen[appliance_id] = made_of
@@ -268,6 +275,30 @@ def async_keep_entities[T: PrivacyFirewallEntity](
         if before.hass is not None:
             await before.async_remove()
         async_add_entities([after], config_subentry_id=after._appliance_id)  # noqa: SLF001
+
+    keep()
+    entry.async_on_unload(household.async_listen_for_changes(keep))
+
+
+@callback
+def async_keep_dns_entities[T: HubEntity](
+    entry: PrivacyFirewallConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    wanted: Callable[[Household], Iterable[T]],
+) -> None:
+    """Add the firewall's own entities of the DNS gate whenever the household turns that on.
+
+    Turned off, the household removes them.
+    """
+    household = entry.runtime_data
+    added: int | None = None
+
+    @callback
+    def keep() -> None:
+        nonlocal added
+        before, added = added, household.dns.epoch if household.dns.is_wanted else None
+        if added not in (None, before):
+            async_add_entities(list(wanted(household)))
 
     keep()
     entry.async_on_unload(household.async_listen_for_changes(keep))

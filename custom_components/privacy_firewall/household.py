@@ -26,13 +26,23 @@ from .const import (
 )
 from .decisions import Decisions
 from .device_links import DeviceLinks
-from .engine import Firewall, StorageError
-from .engine.events import ConsentsChanged, Decided, Event, MeasureChanged, Reading, Unclaimed
+from .dns_gate import CONTACT_KEY, DnsKeeper
+from .engine import Firewall, Neighbours, StorageError
+from .engine.events import (
+    ConsentsChanged,
+    Decided,
+    Event,
+    MeasureChanged,
+    Reading,
+    StrangerSeen,
+    Unclaimed,
+)
 from .engine.model import DataPoint
 from .grants import CONSENT_KEY, GRANT_ALL_KEY, LEVEL_KEY, Grants
 from .issues import Issues
 from .observed import Observed
 from .stored import appliances, keeping, recipients
+from .strangers import async_forget_strangers, async_review_strangers
 from .unclaimed import async_forget_unclaimed, async_note_unclaimed, async_review_unclaimed
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,8 +50,21 @@ LOOK_AGAIN = timedelta(minutes=10)
 """How often states are read again that change by the passing of time."""
 ASK_AGAIN = timedelta(hours=1)
 """How often is looked whether it is time to ask; the engine allows one digest a day."""
-_OF_RECIPIENTS = frozenset({CONSENT_KEY, LEVEL_KEY, GRANT_ALL_KEY, "refuse_all", "withdraw_all"})
+_OF_RECIPIENTS = frozenset(
+    {CONSENT_KEY, LEVEL_KEY, GRANT_ALL_KEY, "refuse_all", "withdraw_all", CONTACT_KEY}
+)
 """Translation keys of entities whose unique id ends with a recipient's."""
+_OF_NAMES = frozenset(
+    {
+        CONTACT_KEY,
+        "names_asked",
+        "names_refused",
+        "names_asked_today",
+        "names_refused_today",
+        "dns_gate",
+    }
+)
+"""Translation keys of entities that there are only while the DNS gate is wanted."""
 MAC_TABLE_SECONDS = 30.0
 """How long what the network watchers found is taken as it was; a look costs a few microseconds."""
 
@@ -49,17 +72,23 @@ type PrivacyFirewallConfigEntry = ConfigEntry[Household]
 
 
 class MacTable:
-    """Which MAC is behind an address, as Home Assistant's network watchers saw it."""
+    """Which MAC is behind an address, as the kernel or Home Assistant's network watchers saw it."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         """Start with nothing known."""
         self._hass = hass
+        self._neighbours = Neighbours()
         self._read_at = -MAC_TABLE_SECONDS
         self._address_of: dict[str, str] = {}
         self._mac_at: dict[str, str] = {}
 
     def __call__(self, address: str) -> str | None:
-        """Return the MAC (lower case, colons) seen at an address, or None."""
+        """Return the MAC (lower case, colons) seen at an address, or None.
+
+        The kernel's own table knows it now; the watchers also of those behind another router.
+        """
+        if (mac := self._neighbours.mac(address)) is not None:
+            return mac
         if monotonic() - self._read_at >= MAC_TABLE_SECONDS:
             self._read()
         return self._mac_at.get(address)
@@ -89,6 +118,7 @@ class Household:
         self._consent_announcer = ConsentAnnouncer(hass, self)
         self.observed = Observed(self)
         self.issues = Issues(hass, self)
+        self.dns = DnsKeeper(self)
         self.readings: dict[str, Reading] = {}
         """The newest reading per data point, for sensors that are only being added."""
         self.database = database_path(hass)
@@ -115,6 +145,7 @@ class Household:
             await self._async_configure()
             await self.observed.async_start()
             await self._open_gate()
+            await self.dns.async_start()
         except BaseException:
             # Cancelled too: a gate nobody knows of must not stay.
             await self.async_stop()
@@ -135,6 +166,8 @@ class Household:
         self.announcer.async_stop()
         self.observed.async_stop()
         async_forget_unclaimed(self.hass, self.entry)
+        async_forget_strangers(self.hass)
+        await self.dns.async_stop()
         async with self._changing_gate:
             self._gate = None
             await self.firewall.stop()
@@ -147,6 +180,7 @@ class Household:
             # None: stopped meanwhile, and to stay so.
             if self._gate is not None and self._gate != self._wanted_gate:
                 await self._open_gate()
+        await self.dns.async_update()
 
     def _bound_journal(self) -> None:
         kept = keeping(self.entry)
@@ -158,7 +192,8 @@ class Household:
         # What was seen of an appliance goes with it; one that cannot be read just now is kept.
         await self.firewall.forget_all_but(frozenset(self.entry.subentries))
         self.links.async_link()
-        self._remove_entities_of_gone_recipients()
+        self.dns.async_note()
+        self._remove_entities_of_what_is_gone()
         for gone in [one for one in self.readings if not self._is_present(one)]:
             del self.readings[gone]
         async_review_unclaimed(self.hass, self.entry)
@@ -207,6 +242,7 @@ class Household:
 
     @callback
     def _look_again(self, _: datetime) -> None:
+        self.dns.async_look()
         self.async_changed()
 
     @callback
@@ -219,6 +255,10 @@ class Household:
             _tell("an issue", self.issues.async_hear, event)
         if isinstance(event, Unclaimed):
             _tell("a repair", async_note_unclaimed, self.hass, self.entry, event)
+        elif isinstance(event, StrangerSeen):
+            _tell("a repair", async_review_strangers, self)
+        # Before those who show what it observed.
+        _tell("the DNS gate", self.dns.async_hear, event)
         for listener in list(self._listeners):
             _tell(type(event).__name__, listener, event)
         # A known data point with a new recipient is no discovery, but deserves its switch.
@@ -236,6 +276,7 @@ class Household:
         known = self.firewall.recipients
         recipients = [known[one] for one in decided.recipient_ids if one in known]
         described: dict[str, Any] = {
+            "gate": decided.gate,
             "outcome": decided.outcome.value,
             "reason": decided.reason.value,
             "appliance": appliance.name if appliance else None,
@@ -255,14 +296,17 @@ class Household:
         return self.links.get(appliance_id)
 
     @callback
-    def _remove_entities_of_gone_recipients(self) -> None:
-        """An appliance's entities go with its subentry; those for a recipient we remove."""
+    def _remove_entities_of_what_is_gone(self) -> None:
+        """An appliance's entities go with its subentry; those for a recipient we remove.
+
+        And those of the DNS gate, where the household turned it off.
+        """
         entities = er.async_get(self.hass)
         present = self.entry.subentries
         for entity in er.async_entries_for_config_entry(entities, self.entry.entry_id):
-            if (
-                entity.translation_key in _OF_RECIPIENTS
-                and entity.unique_id.rpartition("_")[2] not in present
+            key = entity.translation_key
+            if (key in _OF_RECIPIENTS and entity.unique_id.rpartition("_")[2] not in present) or (
+                key in _OF_NAMES and not self.dns.is_wanted
             ):
                 entities.async_remove(entity.entity_id)
 

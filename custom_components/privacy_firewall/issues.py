@@ -4,7 +4,6 @@ An issue says what was observed and offers what can be done (`repairs`, `consent
 away by itself once it no longer holds. Nothing is decided here: who closes an issue makes no rule.
 """
 
-import errno
 from typing import TYPE_CHECKING, Any
 
 from homeassistant.config_entries import ConfigEntryState
@@ -13,6 +12,7 @@ from homeassistant.core import CALLBACK_TYPE, Event as HassEvent, HomeAssistant,
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 
 from .const import DOMAIN
+from .dns_stored import dns_gate
 from .engine import StorageDamagedError, StorageError, Trouble, diagnose
 from .engine.events import (
     ConsentsChanged,
@@ -23,12 +23,15 @@ from .engine.events import (
     StorageDamaged,
 )
 from .engine.model import Consent, ConsentState, Item, Measure
+from .places import BIND_ERRORS, CANNOT_BIND
 from .starving import Starved, async_starved
 
 if TYPE_CHECKING:
     from .household import Household
 
 GATE = "gate_not_opened"
+DNS_GATE = "dns_gate_not_opened"
+LISTS = "dns_lists"
 STORAGE = "storage"
 DAMAGED = "storage_damaged"
 JOURNAL_REPLACED = "journal_replaced"
@@ -44,11 +47,6 @@ SILENT_FOR = 30 * 24 * 3600.0
 """Seconds after which an appliance that was seen before counts as silent."""
 BY_HAND = frozenset({"switch", "button", "select", "action", "panel"})
 """How decisions come about that somebody makes now; others expect what they bring about."""
-_BIND_ERRORS = {
-    errno.EADDRINUSE: "address_in_use",
-    errno.EADDRNOTAVAIL: "not_our_address",
-    errno.EACCES: "port_not_allowed",
-}
 
 type Pair = tuple[str, str]
 
@@ -99,7 +97,7 @@ class Issues:
                 GATE,
                 ir.IssueSeverity.ERROR,
                 placeholders=self.gate,
-                cause=_BIND_ERRORS.get(err.errno or 0, "cannot_bind"),
+                cause=BIND_ERRORS.get(err.errno or 0, CANNOT_BIND),
             )
         self._drop_when_unloaded()
 
@@ -116,6 +114,27 @@ class Issues:
                         self._drop(kind)
 
         undo = entry.async_on_state_change(look)
+
+    @callback
+    def async_dns_gate(self, err: OSError | None) -> None:
+        """Say why the DNS gate did not open, or that it did or need not."""
+        if err is None or (chosen := dns_gate(self._household.entry)) is None:
+            self._drop(DNS_GATE)
+            return
+        self._raise(
+            DNS_GATE,
+            ir.IssueSeverity.ERROR,
+            placeholders={"host": chosen.host, "port": str(chosen.port)},
+            cause=BIND_ERRORS.get(err.errno or 0, CANNOT_BIND),
+        )
+
+    @callback
+    def async_lists(self, unread: int) -> None:
+        """Say how many lists could not be read; none is no issue."""
+        if unread:
+            self._raise(LISTS, ir.IssueSeverity.WARNING, placeholders={"number": str(unread)})
+        else:
+            self._drop(LISTS)
 
     @property
     def gate(self) -> dict[str, str]:

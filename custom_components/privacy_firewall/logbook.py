@@ -55,6 +55,8 @@ def _transmission(told: Told) -> str:
         )
     ]
     times = f" ({count} times)" if (count := told.get("count", 1)) > 1 else ""
+    if told.get("gate") == "dns":
+        return _lookup(told, recipients, times)
     if told.get("outcome") == Outcome.DENY:
         whom = f" to {_listed(recipients)}" if recipients else ""
         why = _WHY.get(str(told.get("reason")), "")
@@ -62,6 +64,15 @@ def _transmission(told: Told) -> str:
     names = _listed(told.get("data_points", ())) or "a report"
     rest = f"; {withheld} more held back" if (withheld := told.get("withheld")) else ""
     return f"shared {names} with {_listed(recipients) or 'its cloud'}{rest}{times}"
+
+
+def _lookup(told: Told, recipients: list[str], times: str) -> str:
+    """Say of a question for a name whose it is; a name that nobody claims is not repeated."""
+    whom = _listed(recipients)
+    if told.get("outcome") == Outcome.DENY:
+        why = _WHY.get(str(told.get("reason")), "")
+        return f"tried to find {whom or 'a name that no recipient claims'}{times}. {why}".rstrip()
+    return f"was told where to find {whom or 'what your options allow'}{times}"
 
 
 def _consent(told: Told) -> str:

@@ -17,6 +17,7 @@ from .const import DOMAIN
 from .engine import SEEN_FOR, SelfTestReport, StorageError
 from .engine.events import Decided, Event
 from .engine.model import Outcome
+from .engine.naming import NameCounts
 
 if TYPE_CHECKING:
     from .household import Household
@@ -32,6 +33,10 @@ class Observed:
         """When today began."""
         self._today: dict[str, Counter[Outcome]] = {}
         """Transmissions since then, by appliance."""
+        self.names_since = self.since
+        """When today's counting of names began: with the day, or with this start."""
+        self._names_before = NameCounts()
+        """What had been counted by then."""
         self.self_test: SelfTestReport | None = None
         """The last one since the start: what it proves, it proves of the gate that it tried."""
         self._recipients: dict[tuple[str, str], float] = {}
@@ -47,6 +52,7 @@ class Observed:
         To be called before the gate opens, so that nothing is missed or counted twice.
         """
         self.since = dt_util.start_of_local_day()
+        self.names_since, self._names_before = dt_util.utcnow(), self._names_asked()
         self._today.clear()
         journal = self._household.firewall.journal
         midnight = self.since.timestamp()
@@ -89,6 +95,8 @@ class Observed:
     def _begin_day(self, _: datetime) -> None:
         self._today.clear()
         self.since = dt_util.start_of_local_day()
+        self._household.dns.async_look()
+        self.names_since, self._names_before = self.since, self._names_asked()
         self._wait_for_midnight()
         self._household.async_changed()
 
@@ -121,6 +129,17 @@ class Observed:
     def today(self, outcome: Outcome) -> int:
         """Return how many transmissions of the household's appliances became that today."""
         return sum(counts[outcome] for counts in self._today.values())
+
+    def names_today(self) -> NameCounts:
+        """Return how many names were asked for today, of everybody, and how many refused.
+
+        Nobody's questions are kept over a restart, so that the counting begins anew with it.
+        """
+        now, before = self._household.dns.status.total, self._names_before
+        return NameCounts(asked=now.asked - before.asked, refused=now.refused - before.refused)
+
+    def _names_asked(self) -> NameCounts:
+        return self._household.firewall.names.status().total
 
     # --- What left ---
 

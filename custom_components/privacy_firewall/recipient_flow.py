@@ -19,12 +19,13 @@ from .const import (
     CONF_ENDPOINTS,
     CONF_FUNCTIONAL,
     CONF_IF_REFUSED,
+    CONF_NAMES,
     CONF_NEUTRAL,
     CONF_ORGANISATION,
     CONF_PURPOSE,
     SUBENTRY_RECIPIENT,
 )
-from .engine import PathSyntaxError, parse_path
+from .engine import PathSyntaxError, expand_name, parse_path
 from .engine.model import Endpoint, Purpose
 from .forms import (
     LINES,
@@ -49,7 +50,7 @@ class RecipientFlow(ConfigSubentryFlow):
         self._proposed: dict[str, Any] = {}
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask who receives, for what purpose, and where. A repair may know the endpoints."""
+        """Ask who receives, for what purpose, and where. A repair may know where."""
         check = Check()
         if user_input is not None and CONF_ORGANISATION not in user_input:
             # Kept: whoever opens the form that a repair started asks for it without input.
@@ -83,7 +84,7 @@ class RecipientFlow(ConfigSubentryFlow):
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(schema, user_input or self._proposed),
             errors=check.errors,
-            description_placeholders={"example": _EXAMPLE_ENDPOINT, **check.named},
+            description_placeholders={**_EXAMPLES, **check.named},
         )
 
     async def async_step_reconfigure(
@@ -107,18 +108,23 @@ class RecipientFlow(ConfigSubentryFlow):
             errors=check.errors,
             description_placeholders={
                 "recipient": subentry.title,
-                "example": _EXAMPLE_ENDPOINT,
+                **_EXAMPLES,
                 **check.named,
             },
         )
 
 
-_EXAMPLE_ENDPOINT = "POST https://telemetry.vendor.example/v1"
+_EXAMPLES = {
+    "example": "POST https://telemetry.vendor.example/v1",
+    "example_name": "{eu|us}-mqtt#.vendor.example",
+}
+"""Of an endpoint, and of a name; braces cannot stand in a translation."""
 
 _RECIPIENT_FIELDS: dict[probatio.Marker, Any] = {
     probatio.Optional(CONF_BENEFIT): PROSE,
     probatio.Optional(CONF_IF_REFUSED): PROSE,
-    probatio.Required(CONF_ENDPOINTS): LINES,
+    probatio.Optional(CONF_ENDPOINTS): LINES,
+    probatio.Optional(CONF_NAMES): LINES,
     probatio.Optional(SECTION_ADVANCED): section(
         probatio.Schema(
             {
@@ -138,10 +144,15 @@ def _received(
     """Return what may be changed about a recipient, normalised; what is wrong goes to `check`."""
     advanced = user_input.get(SECTION_ADVANCED, known)
     allow_private = bool(advanced.get(CONF_ALLOW_PRIVATE))
+    endpoints = _endpoints(user_input.get(CONF_ENDPOINTS, ()), check, allow_private=allow_private)
+    names = _names(user_input.get(CONF_NAMES, ()), endpoints, check, allow_private=allow_private)
+    if not endpoints and not names:
+        check.refuse(CONF_ENDPOINTS, "endpoint_or_name")
     return {
         CONF_BENEFIT: user_input.get(CONF_BENEFIT, "").strip(),
         CONF_IF_REFUSED: user_input.get(CONF_IF_REFUSED, "").strip(),
-        CONF_ENDPOINTS: _endpoints(user_input[CONF_ENDPOINTS], check, allow_private=allow_private),
+        CONF_ENDPOINTS: endpoints,
+        CONF_NAMES: names,
         CONF_FUNCTIONAL: _paths(CONF_FUNCTIONAL, advanced, check),
         CONF_NEUTRAL: _paths(CONF_NEUTRAL, advanced, check),
         CONF_ALLOW_PRIVATE: allow_private,
@@ -164,8 +175,28 @@ def _endpoints(typed: Iterable[str], check: Check, *, allow_private: bool) -> li
         elif not allow_private and _is_private(endpoint.host, address):
             check.refuse(CONF_ENDPOINTS, "private_endpoint", endpoint=line)
         read.append(str(endpoint))
-    if not read:
-        check.refuse(CONF_ENDPOINTS, "missing")
+    return list(dict.fromkeys(read))
+
+
+def _names(
+    typed: Iterable[str], endpoints: list[str], check: Check, *, allow_private: bool
+) -> list[str]:
+    """Return the names as stated, templates as such; each must stand for exact names."""
+    read: list[str] = []
+    readable = {Endpoint.parse(one).host for one in endpoints}
+    for line in read_lines(typed):
+        template = line.lower().rstrip(".")
+        try:
+            names = expand_name(template)
+        except ValueError:
+            check.refuse(CONF_NAMES, "invalid_name", name=line)
+            continue
+        if both := readable.intersection(names):
+            # A gate reads its traffic: whatever else goes there would be led to that gate.
+            check.refuse(CONF_NAMES, "name_is_read", name=min(both))
+        elif not allow_private and any(map(is_at_home, names)):
+            check.refuse(CONF_NAMES, "private_name", name=line)
+        read.append(template)
     return list(dict.fromkeys(read))
 
 

@@ -1,7 +1,8 @@
 """What can be done about an issue: forms that open from Home Assistant's repairs.
 
-Here those of gate, files and appliances; `consent_repairs` has those of what people decide, and
-`unclaimed` the one of calls that no recipient claims.
+Here those of gates, files and appliances; `consent_repairs` has those of what people decide,
+`unclaimed` the one of calls that no recipient claims, and `stranger_repairs` the one of clients
+that nobody named.
 """
 
 from collections.abc import Callable
@@ -19,21 +20,27 @@ import probatio
 
 from .consent_repairs import NoticeFlow, QuestionsFlow, RestoredFlow, StarvingFlow
 from .const import DOMAIN, SUBENTRY_APPLIANCE
+from .dns_stored import dns_gate, is_list, list_trouble
 from .engine import StorageError, Trouble, diagnose, start_over
-from .forms import async_words, plain
+from .forms import async_words, listed, plain
 from .household import database_path
 from .issues import (
     DAMAGED,
+    DNS_GATE,
     GATE,
     GONE,
     JOURNAL_REPLACED,
+    LISTS,
     NOTICE,
     QUESTIONS,
     RESTORED,
     SILENT,
     STARVING,
     STORAGE,
+    async_raised,
 )
+from .stranger_repairs import StrangersFlow
+from .strangers import ISSUE_STRANGERS
 from .unclaimed import CONF_LEFT_DENIED, ISSUE_UNCLAIMED, Call, UnclaimedFlow
 
 __all__ = ["CONF_LEFT_DENIED", "ISSUE_UNCLAIMED", "Call", "async_create_fix_flow"]
@@ -56,6 +63,11 @@ class _EntryFlow(RepairsFlow):
     def _said(self, name: str) -> str:
         """Return what the issue was raised with."""
         return str((self.data or {}).get(name) or "")
+
+    def _loaded(self) -> ConfigEntry | None:
+        """Return the entry where it is loaded."""
+        entry = self._entry()
+        return entry if entry is not None and entry.state is ConfigEntryState.LOADED else None
 
     async def _async_cause(self, kind: str) -> str:
         words = await async_words(self.hass, kind)
@@ -107,6 +119,63 @@ class GateFlow(_EntryFlow):
         return self.async_abort(
             reason="move_gate", next_flow=(FlowType.CONFIG_FLOW, started["flow_id"])
         )
+
+
+class DnsGateFlow(_EntryFlow):
+    """The DNS gate cannot listen, or not all of its lists can be read."""
+
+    async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Say what is wrong, and ask what to do."""
+        if (entry := self._loaded()) is None:
+            return self.async_abort(reason="not_loaded")
+        if (chosen := dns_gate(entry)) is None:
+            return self.async_create_entry(data={})
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["try_again", "change_dns_gate"],
+            description_placeholders={
+                "host": plain(chosen.host),
+                "port": str(chosen.port),
+                "cause": await self._async_cause("gate_trouble"),
+                "lists": await self._async_unread(chosen.lists),
+            },
+        )
+
+    async def async_step_try_again(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Try it at once."""
+        if (entry := self._loaded()) is None:
+            return self.async_abort(reason="not_loaded")
+        await entry.runtime_data.dns.async_update()
+        if self.issue_id in async_raised(self.hass):
+            return self.async_abort(reason="still_failing")
+        return self.async_create_entry(data={})
+
+    async def async_step_change_dns_gate(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Go on in the form of the DNS gate."""
+        if (entry := self._loaded()) is None:
+            return self.async_abort(reason="not_loaded")
+        started = await self.hass.config_entries.options.async_init(entry.entry_id)
+        # The issue goes away when what is wrong is settled, not before.
+        return self.async_abort(
+            reason="change_dns_gate", next_flow=(FlowType.OPTIONS_FLOW, started["flow_id"])
+        )
+
+    async def _async_unread(self, lines: tuple[str, ...]) -> str:
+        words = await async_words(self.hass, "list_trouble")
+        found: list[str] = []
+        for line in lines:
+            why = await self.hass.async_add_executor_job(list_trouble, self.hass.config, line)
+            if why is None and not await self.hass.async_add_executor_job(
+                is_list, self.hass.config, line
+            ):
+                why = "not_a_list"
+            if why is not None:
+                found.append(f"{plain(line)}: {words.get(why, why)}")
+        return listed(found, words)
 
 
 class StorageFlow(_EntryFlow):
@@ -248,10 +317,13 @@ class GoneFlow(ApplianceFlow):
 
 _FLOWS: dict[str, Callable[[], RepairsFlow]] = {
     DAMAGED: DamagedFlow,
+    DNS_GATE: DnsGateFlow,
     GATE: GateFlow,
     GONE: GoneFlow,
+    ISSUE_STRANGERS: StrangersFlow,
     ISSUE_UNCLAIMED: UnclaimedFlow,
     JOURNAL_REPLACED: JournalFlow,
+    LISTS: DnsGateFlow,
     NOTICE: NoticeFlow,
     QUESTIONS: QuestionsFlow,
     RESTORED: RestoredFlow,

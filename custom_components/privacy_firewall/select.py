@@ -13,7 +13,15 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .engine.model import Consent, ConsentState, DataPoint, Kind, Level, Recipient
+from .engine.model import (
+    OPAQUE_FIELD,
+    Consent,
+    ConsentState,
+    DataPoint,
+    Kind,
+    Level,
+    Recipient,
+)
 from .entity import PrivacyFirewallEntity, async_keep_entities
 from .grants import LEVEL_KEY
 from .household import Household, PrivacyFirewallConfigEntry
@@ -36,6 +44,9 @@ async def async_setup_entry(
 
 def _wanted(household: Household, appliance_id: str) -> Iterator[LevelSelect]:
     for point in household.firewall.promoted(appliance_id):
+        if point.field == OPAQUE_FIELD:
+            # Whole or not at all: there is nothing in it that could be made coarse.
+            continue
         for recipient_id in point.recipients:
             recipient = household.firewall.recipients.get(recipient_id)
             if recipient is not None:

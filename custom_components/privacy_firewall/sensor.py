@@ -28,14 +28,17 @@ from .engine.events import (
     Event,
     GateChanged,
     MeasureChanged,
+    NamesAsked,
     Reading,
 )
 from .engine.model import DataPoint, Outcome, Protection
+from .engine.naming import NameCounts
 from .entity import (
     MAX_NAMES,
     FactEntity,
     HubEntity,
     ReportingEntity,
+    async_keep_dns_entities,
     async_keep_entities,
     moment,
 )
@@ -93,7 +96,7 @@ SENSORS: tuple[ApplianceFact, ...] = (
         attributes_fn=lambda household, one: {
             "last_seen": moment(household.firewall.status(one).last_seen)
         },
-        changed_by=(Decided, GateChanged, MeasureChanged),
+        changed_by=(Decided, GateChanged, MeasureChanged, NamesAsked),
     ),
     FactSensorEntityDescription(
         key="permitted",
@@ -150,6 +153,37 @@ SENSORS: tuple[ApplianceFact, ...] = (
         changed_by=(),
     ),
 )
+
+
+def _names(household: Household, appliance_id: str) -> NameCounts:
+    return household.dns.status.appliances.get(appliance_id, NameCounts())
+
+
+NAME_SENSORS: tuple[ApplianceFact, ...] = (
+    FactSensorEntityDescription(
+        key="names_asked",
+        translation_key="names_asked",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        value_fn=lambda household, one: _names(household, one).asked,
+        attributes_fn=lambda household, one: {
+            "forwarded": _names(household, one).forwarded,
+            "steered": _names(household, one).steered,
+            "refused": _names(household, one).refused,
+            "last_asked": moment(_names(household, one).last_asked),
+        },
+        changed_by=(NamesAsked,),
+    ),
+    FactSensorEntityDescription(
+        key="names_refused",
+        translation_key="names_refused",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        value_fn=lambda household, one: _names(household, one).refused,
+        changed_by=(NamesAsked,),
+    ),
+)
+"""While the household wants the DNS gate: counts since the start."""
 
 
 def _questions(household: Household) -> int:
@@ -215,6 +249,24 @@ HUB_SENSORS: tuple[HubFact, ...] = (
 )
 
 
+HUB_NAME_SENSORS: tuple[HubFact, ...] = tuple(
+    FactSensorEntityDescription(
+        key=key,
+        translation_key=key,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        state_class=SensorStateClass.TOTAL,
+        value_fn=value_fn,
+        last_reset_fn=lambda household: household.observed.names_since,
+        changed_by=(NamesAsked,),
+    )
+    for key, value_fn in (
+        ("names_asked_today", lambda household: household.observed.names_today().asked),
+        ("names_refused_today", lambda household: household.observed.names_today().refused),
+    )
+)
+"""While the household wants the DNS gate."""
+
+
 async def async_setup_entry(
     hass: HomeAssistant,
     entry: PrivacyFirewallConfigEntry,
@@ -222,6 +274,11 @@ async def async_setup_entry(
 ) -> None:
     """Add the firewall's own sensors, those of every appliance and of its promoted data points."""
     async_add_entities([HubSensor(entry.runtime_data, description) for description in HUB_SENSORS])
+    async_keep_dns_entities(
+        entry,
+        async_add_entities,
+        lambda household: [HubSensor(household, one) for one in HUB_NAME_SENSORS],
+    )
     async_keep_entities(entry, async_add_entities, _wanted)
 
 
@@ -231,13 +288,18 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[ReportingEntity
     for point in household.firewall.promoted(appliance_id):
         if household.firewall.has_sensor(point):
             yield ReadingSensor(household, point)
+    if household.dns.is_wanted:
+        for description in NAME_SENSORS:
+            yield NameSensor(household, appliance_id, description)
 
 
 class FactSensor[**P](FactEntity, SensorEntity):
     """A fact, as observed."""
 
     entity_description: FactSensorEntityDescription[P]
-    _unrecorded_attributes = frozenset({"data_points", "last_seen"})
+    _unrecorded_attributes = frozenset(
+        {"data_points", "last_seen", "forwarded", "steered", "refused", "last_asked"}
+    )
 
     def _describe(
         self, description: FactSensorEntityDescription[P], *args: P.args, **kwargs: P.kwargs
@@ -267,6 +329,21 @@ class ApplianceSensor(FactSensor[Household, str], ReportingEntity):
         """Show what a description reads."""
         super().__init__(household, appliance_id, description.key)
         self._describe(description, household, appliance_id)
+
+
+class NameSensor(ApplianceSensor):
+    """A fact about what an appliance asked at the DNS gate."""
+
+    def __init__(self, household: Household, appliance_id: str, description: ApplianceFact) -> None:
+        """Show what a description reads, until the DNS gate is turned off."""
+        super().__init__(household, appliance_id, description)
+        self._epoch = household.dns.epoch
+
+    @property
+    @override
+    def described(self) -> tuple[object, ...]:
+        """Turned off, it was removed; turned on again, it is another one."""
+        return (self._epoch,)
 
 
 class HubSensor(FactSensor[Household], HubEntity):

@@ -38,7 +38,7 @@ from .action_fields import (
     refusal,
 )
 from .const import DOMAIN
-from .engine.model import ConsentState, Level
+from .engine.model import OPAQUE_FIELD, ConsentState, Level
 from .household import Household
 from .journal_actions import async_setup_journal_actions
 from .reading_actions import async_setup_reading_actions
@@ -108,6 +108,9 @@ async def _grant(call: ServiceCall) -> ServiceResponse:
     if meant.whole is not None:
         for point in async_known_points(household, meant.whole, meant.appliances):
             pair = point.id, meant.whole
+            if point.field == OPAQUE_FIELD:
+                # It is no item among others: all that cannot be read, granted by its own name only.
+                continue
             if household.firewall.is_sharing(*pair):
                 # Neither made shorter nor finer by a grant of all the others.
                 given_before.append(pair)

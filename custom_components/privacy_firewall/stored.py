@@ -31,6 +31,7 @@ from .const import (
     CONF_JOURNAL_MEGABYTES,
     CONF_KEEP_VALUES,
     CONF_MACS,
+    CONF_NAMES,
     CONF_NEUTRAL,
     CONF_ORGANISATION,
     CONF_OWNER,
@@ -42,6 +43,7 @@ from .const import (
     SUBENTRY_APPLIANCE,
     SUBENTRY_RECIPIENT,
 )
+from .engine import expand_name
 from .engine.model import (
     Answer,
     Appliance,
@@ -89,7 +91,7 @@ def appliances(entry: ConfigEntry[Any]) -> list[Appliance]:
 def recipients(entry: ConfigEntry[Any]) -> list[Recipient]:
     """Return the recipients the household named.
 
-    A broken one takes the endpoints of others on its hosts with it: where two claim one endpoint
+    A broken one takes the endpoints and names of others on its hosts with it: where two claim one
     both must be consented, and without it the other's consent would do.
     """
     read = list(_read(entry, SUBENTRY_RECIPIENT, _recipient))
@@ -100,17 +102,29 @@ def recipients(entry: ConfigEntry[Any]) -> list[Recipient]:
         for host in _hosts(subentry)
     }
     return [
-        replace(one, endpoints=tuple(each for each in one.endpoints if each.host not in hosts))
+        replace(
+            one,
+            endpoints=tuple(each for each in one.endpoints if each.host not in hosts),
+            names=one.names - hosts,
+        )
         for one in read
     ]
 
 
 def _hosts(subentry: ConfigSubentry) -> Iterator[str]:
     """Return the hosts of a broken recipient, as far as they can be read."""
-    lines = subentry.data.get(CONF_ENDPOINTS)
-    for line in lines if isinstance(lines, list | tuple) else [lines]:
+    for line in _lines(subentry, CONF_ENDPOINTS):
         with suppress(ValueError):
-            yield Endpoint.parse(str(line)).host
+            yield Endpoint.parse(line).host
+    for line in _lines(subentry, CONF_NAMES):
+        with suppress(ValueError):
+            yield from expand_name(line)
+
+
+def _lines(subentry: ConfigSubentry, key: str) -> list[str]:
+    """Return what stands there as lines, whatever it is."""
+    lines = subentry.data.get(key, ())
+    return [str(line) for line in (lines if isinstance(lines, list | tuple) else [lines])]
 
 
 def _read[T](
@@ -159,6 +173,7 @@ def _recipient(subentry: ConfigSubentry) -> Recipient:
         functional=frozenset(_texts(data, CONF_FUNCTIONAL)),
         neutral=frozenset(_texts(data, CONF_NEUTRAL)),
         allow_private=allow_private,
+        names=frozenset(name for line in _texts(data, CONF_NAMES) for name in expand_name(line)),
     )
 
 

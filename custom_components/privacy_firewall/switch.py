@@ -14,7 +14,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .engine.model import Consent, ConsentState, DataPoint, Recipient
+from .engine.model import OPAQUE_FIELD, Consent, ConsentState, DataPoint, Recipient
 from .entity import PrivacyFirewallEntity, async_keep_entities
 from .household import Household, PrivacyFirewallConfigEntry
 from .lockdown import LockdownSwitch
@@ -23,6 +23,11 @@ from .lockdown import LockdownSwitch
 PARALLEL_UPDATES = 0
 HOW = "switch"
 """By which means a decision came, as the ledger calls it."""
+OPENS_UNREAD = (
+    "All or nothing: what it sends there cannot be read, so nothing of it can be held back or"
+    " shown. It counts from the next look-up; a connection that is open then may stay open."
+)
+"""What is said of opaque traffic, beside its notice and in its language."""
 
 
 async def async_setup_entry(
@@ -59,6 +64,7 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
             "sent_along",
             "category",
             "notice",
+            "opens",
         }
     )
 
@@ -108,6 +114,7 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
         # Only asked for while the recipient is known: without that it is unavailable.
         notice = consents.notice(self._recipient.id)
         return {
+            **({"opens": OPENS_UNREAD} if self._point.field == OPAQUE_FIELD else {}),
             "data_point_id": self._point.id,
             "path": str(self._point.field),
             "endpoint": self._point.template,

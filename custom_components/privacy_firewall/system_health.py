@@ -31,6 +31,9 @@ def _observed(household: Household) -> dict[str, Any]:
     firewall = household.firewall
     return {
         "gate_open": firewall.gate_is_open,
+        "dns_gate": (
+            "off" if not household.dns.is_wanted else "open" if firewall.names.is_open else "closed"
+        ),
         "storage_works": firewall.storage_works,
         "locked_down": firewall.consents.is_locked_down,
         "restored": firewall.consents.is_restored,

@@ -1,8 +1,8 @@
-"""Unclaimed endpoints: one repair for all of them, asked about once.
+"""Unclaimed endpoints and names: one repair for all of them, asked about once.
 
-What an appliance calls and no recipient claims was denied already. Here the household hears of it,
-and says whose it is or leaves it denied. Only appliance, host and method are kept; paths are not,
-for appliances write data into them.
+What an appliance calls or asks for and no recipient claims was denied already. Here the household
+hears of it, and says whose it is or leaves it denied. Only appliance, host and method are kept
+(of a name, in the method's place, `DNS`); paths are not, for appliances write data into them.
 """
 
 import re
@@ -29,9 +29,11 @@ import probatio
 from .const import (
     CONF_BASE_URL,
     CONF_ENDPOINTS,
+    CONF_NAMES,
     DOMAIN,
     SUBENTRY_RECIPIENT,
 )
+from .engine import expand_name
 from .engine.events import Unclaimed
 from .engine.model import Endpoint
 from .forms import async_words, listed, plain
@@ -42,7 +44,10 @@ CONF_LEFT_DENIED = "left_denied"
 MAX_LEFT_DENIED = 500
 """Calls remembered so; as many as the engine keeps apart."""
 
-_HOST = re.compile(r"[a-z0-9_.:-]{1,253}")
+BY_NAME = "DNS"
+"""In place of a method: only the host's name was asked for, at the DNS gate."""
+
+_HOST = re.compile(r"[a-z0-9_.:*-]{1,253}")
 _METHOD = re.compile(r"[A-Z]{1,16}")
 
 
@@ -65,6 +70,8 @@ _CALLS: HassKey[dict[str, dict[Call, int]]] = HassKey(f"{DOMAIN}.unclaimed")
 
 def is_plausible(event: Unclaimed) -> bool:
     """Tell whether host and method can be shown: the appliance wrote them.
+
+    In a name that was asked for, `*` stands for a label that looks like data.
 
     What is no name of one is denied like any other; a household could say nothing about it.
     """
@@ -123,9 +130,33 @@ def _is_settled(entry: ConfigEntry, call: Call) -> bool:
                 endpoint = Endpoint.parse(line)
             except ValueError:
                 continue
-            if endpoint.host == call.host and endpoint.method in ("*", call.method):
+            if call.method == BY_NAME:
+                if _fits(endpoint.host, call.host):
+                    return True
+            elif endpoint.host == call.host and endpoint.method in ("*", call.method):
                 return True
+        if call.method == BY_NAME and any(
+            _fits(name, call.host)
+            for line in subentry.data.get(CONF_NAMES, ())
+            for name in _names(line)
+        ):
+            return True
     return False
+
+
+def _fits(name: str, told: str) -> bool:
+    """Tell whether a name may be the one that was asked for, as far as that was told."""
+    labels, asked = name.split("."), told.split(".")
+    return len(labels) == len(asked) and all(
+        one in ("*", label) for label, one in zip(labels, asked, strict=True)
+    )
+
+
+def _names(template: str) -> tuple[str, ...]:
+    try:
+        return expand_name(template)
+    except ValueError:
+        return ()
 
 
 def _open_calls(hass: HomeAssistant, entry: ConfigEntry) -> dict[Call, int]:
@@ -188,11 +219,16 @@ class UnclaimedFlow(RepairsFlow):
         """Ask which of the calls are one recipient's, then go on in that recipient's form."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
+        open_ones = [one for one in self._shown if one.appliance_id in entry.subentries]
+        called = {one.host for one in open_ones if one.method != BY_NAME}
+        # What stands for several names can be said to be nobody's; each of them is another's.
+        names = {one.host for one in open_ones if "*" not in one.host} - called
+        # A host that was called is an endpoint, and claims its name along with it.
         lines = list(
             dict.fromkeys(
-                _endpoint(entry, call)
-                for call in self._shown
-                if call.appliance_id in entry.subentries
+                call.host if call.method == BY_NAME else _endpoint(entry, call)
+                for call in open_ones
+                if call.method != BY_NAME or call.host in names
             )
         )
         if user_input is None and len(lines) > 1:
@@ -213,7 +249,14 @@ class UnclaimedFlow(RepairsFlow):
         started = await self.hass.config_entries.subentries.async_init(
             (entry.entry_id, SUBENTRY_RECIPIENT),
             context={"source": SOURCE_USER},
-            data={CONF_ENDPOINTS: chosen},
+            data={
+                where: found
+                for where, found in (
+                    (CONF_ENDPOINTS, [one for one in chosen if one not in names]),
+                    (CONF_NAMES, [one for one in chosen if one in names]),
+                )
+                if found
+            },
         )
         # An abort leaves the repair open: it goes away when the recipient claims the calls.
         return self.async_abort(
