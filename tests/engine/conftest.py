@@ -1,15 +1,20 @@
 """What all tests of the engine share: how hypothesis searches, and the tables told at the end."""
 
+from collections.abc import AsyncIterator
 import os
 from pathlib import Path
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
 import pytest
 
 # Behind the standard library: a file of the integration may be called like one of its modules.
 sys.path.append(str(Path(__file__).parents[2] / "custom_components/privacy_firewall"))
+
+if TYPE_CHECKING:
+    from wire import House
 
 PAYLOAD = re.compile(r'[{}"=%@:]')
 TABLES = pytest.StashKey[dict[str, list[str]]]()
@@ -41,6 +46,18 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def tables(request: pytest.FixtureRequest) -> dict[str, list[str]]:
     """Title to lines: what is measured, to be read at the end of the run."""
     return request.config.stash[TABLES]
+
+
+@pytest.fixture(params=["here", "system"])
+async def narrow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[House]:
+    """A house in which what is under way is stuck half-way: here, or with the system."""
+    # Not at the top: the engine is found only once this file has run.
+    from stuck import narrow_house  # noqa: PLC0415
+
+    async with narrow_house(tmp_path, monkeypatch, request.param) as built:
+        yield built
 
 
 def pytest_terminal_summary(

@@ -121,13 +121,13 @@ async def test_health_is_said_to_be_special(house: House) -> None:
 
 
 async def test_every_decision_is_an_event_and_none_is_lost(house: House) -> None:
-    await give(house, level=Level.COARSE, seconds=900)
-    point = house.points()["$.body.door"]
+    await give(house, "$.body.heart_rate", level=Level.COARSE, seconds=900)
+    point = house.points()["$.body.heart_rate"]
     await house.firewall.decide(
         [(point.id, "frost")], ConsentState.WITHDRAWN, Decider(how="action")
     )
     await house.firewall.decide([(point.id, "frost")], ConsentState.REFUSED, HAND)
-    found = await receipt(house)
+    found = await receipt(house, "$.body.heart_rate")
     assert [one["state"] for one in found["events"]] == ["given", "withdrawn", "refused"]
     assert found["events"][0]["level"] == "coarse"
     assert found["events"][0]["valid_until"] is not None
@@ -200,11 +200,11 @@ async def test_what_a_later_record_does_not_name_is_kept(house: House) -> None:
 
 
 async def test_being_asked_again_changes_nothing_of_what_was_decided(house: House) -> None:
-    await give(house, subject="person-1", level=Level.COARSE)
+    await give(house, "$.body.heart_rate", subject="person-1", level=Level.COARSE)
     first = house.firewall.consents.notice("frost")
     house.configure(recipients=(frost(f"http://{house.host}/", benefit="More."),))
     await house.firewall.consents.ask(house.firewall.data_points("fridge"))
-    found = await receipt(house)
+    found = await receipt(house, "$.body.heart_rate")
     assert [one["state"] for one in found["events"]] == ["given", "requested"]
     assert (found["now"]["state"], found["now"]["asked_again"]) == ("given", True)
     assert found["header"]["person"]["id"] == "person-1"

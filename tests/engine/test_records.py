@@ -138,7 +138,7 @@ def test_after_a_record_that_was_removed_the_next_is_named() -> None:
 def test_a_record_put_in_between_is_named() -> None:
     rows = chain(5)
     forged = row_of(replace(CONSENT, decided_at=2.5), DECIDER, {})
-    rows.insert(2, (9, forged, link(rows[1][2], forged)))
+    rows.insert(2, (3, forged, link(rows[1][2], forged)))
     # It follows from the one before; what comes after it does not.
     assert broken(rows) == 3
     rows[2] = 9, forged, link("", forged)

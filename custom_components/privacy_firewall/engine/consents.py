@@ -30,6 +30,7 @@ from .model import (
     DataPoint,
     Decider,
     Item,
+    Kind,
     Level,
     Measure,
     Recipient,
@@ -57,6 +58,7 @@ type Stop = Callable[[Which], Awaitable[None]]
 _TIME = Decider(how="time")
 _ASKING = Decider(how="asking")
 _RESTORE = Decider(how="restore")
+_REMOVAL = Decider(how="removal")
 
 
 def _whole[**P, R](
@@ -220,14 +222,18 @@ class Consents:
     async def _record(
         self, entries: list[Entry], items: list[Item], decider: Decider, *, is_given: bool
     ) -> tuple[Consent, ...]:
-        if not is_given:
-            await self._halt(items)
+        # A grant of less than is in force takes that away: like any withdrawal, before its record.
+        halted = (
+            items if not is_given else [one.consent.item for one in entries if self._narrows(one)]
+        )
+        if halted:
+            await self._halt(halted)
         try:
             consents = await self.ledger.record(entries, decider)
         except StorageError:
-            if not is_given:
-                self._retry.update(dict.fromkeys(items, decider))
-                self.ledger.unrecorded.update(items)
+            if halted:
+                self._retry.update(dict.fromkeys(halted, decider))
+                self.ledger.unrecorded.update(halted)
                 await self.ledger.anchor()
             raise
         self._enforce()
@@ -235,6 +241,45 @@ class Consents:
             await self._stop_carrying(items)
         self._on_event(ConsentsChanged(consents=consents, decider=decider))
         return consents
+
+    def _narrows(self, entry: Entry) -> bool:
+        """Tell whether a grant gives less than what is in force: coarse, or not for as long."""
+        new, before = entry.consent, self.ledger.current.get(entry.consent.item)
+        if before is None or not self.ledger.is_in_force(before):
+            return False
+        is_coarser = new.level is Level.COARSE and before.level is not Level.COARSE
+        return is_coarser or _end(new) < _end(before)
+
+    @_whole
+    async def end_gone(self, present: frozenset[str]) -> None:
+        """Withdraw the consents of appliances and recipients that are not among these ids.
+
+        They are out of force at once; what the disk refuses is recorded later.
+        """
+        gone = [
+            one
+            for one in self.ledger.current.values()
+            if one.state is ConsentState.GIVEN
+            and not {one.appliance_id, one.recipient_id} <= present
+        ]
+        if not gone:
+            return
+        items = [one.item for one in gone]
+        with suppress(StorageError):
+            await self._record(
+                [_turned(one, ConsentState.WITHDRAWN) for one in gone],
+                items,
+                _REMOVAL,
+                is_given=False,
+            )
+
+    def is_in_force(self, consent: Consent) -> bool:
+        """Tell whether data may pass under a consent now, of and to what is still stated."""
+        return (
+            self.ledger.is_in_force(consent)
+            and consent.appliance_id in self._statements.appliances
+            and consent.recipient_id in self._statements.recipients
+        )
 
     async def _halt(self, items: Iterable[Item]) -> None:
         """Take consents out of force and end what is under way, ahead of the record."""
@@ -273,7 +318,10 @@ class Consents:
         return self._statements.is_outdated(consent)
 
     def open_questions(self, points: Iterable[DataPoint]) -> list[Pair]:
-        """Return what the household has not decided of these, or gave under an older notice."""
+        """Return what the household has not decided of these, or gave as something else.
+
+        Under an older notice, or before it was seen with values of another type.
+        """
         questions: list[Pair] = []
         for point in points:
             for recipient_id in point.recipients:
@@ -284,7 +332,13 @@ class Consents:
                 if (
                     consent is None
                     or consent.state is ConsentState.REQUESTED
-                    or (self.ledger.is_in_force(consent) and self.is_outdated(consent))
+                    or (
+                        self.ledger.is_in_force(consent)
+                        and (
+                            self.is_outdated(consent)
+                            or not point.kinds - {Kind.NULL} <= consent.kinds
+                        )
+                    )
                 ):
                     questions.append((point.id, recipient_id))
         return questions
@@ -578,7 +632,6 @@ class Consents:
     def is_over(self) -> Which:
         """Return which messages under way may no longer pass because something ran out."""
         return passages.over(
-            self._clock.now(),
             self.measures.let_through(),
             self.ledger.in_force(),
             self._learning,
@@ -610,6 +663,10 @@ class Consents:
     async def verify(self) -> LedgerCheck:
         """Follow the ledger's chain; raises `StorageError`."""
         return await self.ledger.verify()
+
+
+def _end(consent: Consent) -> float:
+    return inf if consent.until is None else consent.until
 
 
 def _turned(consent: Consent, state: ConsentState) -> Entry:

@@ -307,12 +307,14 @@ class Firewall:
             or any(one.id not in self._recipients for one in passage.verdict.recipients)
         )
 
-    async def forget_all_but(self, appliance_ids: frozenset[str]) -> None:
-        """Forget what was seen of other appliances; ledger and journal keep what was decided.
+    async def forget_all_but(self, present: frozenset[str]) -> None:
+        """Forget what was seen of appliances that are not among these ids, and end their consents.
 
-        Raises `StorageError` with everything as it was.
+        Those for recipients that are not among them end too. Ledger and journal keep what was.
+        Raises `StorageError` with what was seen as it was.
         """
-        gone = sorted(self._pipeline.known_appliances() - appliance_ids)
+        await self.consents.end_gone(present)
+        gone = sorted(self._pipeline.known_appliances() - present)
         if gone:
             await memory.forget(self._database, gone)
             for appliance_id in gone:
@@ -406,7 +408,7 @@ class Firewall:
 
     def is_in_force(self, consent: Consent) -> bool:
         """Tell whether data may pass under a consent now: given, not suspended, and not over."""
-        return self.consents.ledger.is_in_force(consent)
+        return self.consents.is_in_force(consent)
 
     def is_sharing(self, data_point_id: str, recipient_id: str) -> bool:
         """Tell whether a data point may pass to a recipient now."""

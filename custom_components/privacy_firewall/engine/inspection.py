@@ -69,7 +69,7 @@ class Inspection:
             [one for one in records if data_point_id in (None, one.consent.data_point_id)],
             await ledger.notices(),
             ledger.current,
-            is_in_force=ledger.is_in_force,
+            is_in_force=self._consents.is_in_force,
             issued_at=self._clock.now(),
             people=people or {},
         )

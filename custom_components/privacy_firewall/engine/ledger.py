@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 import logging
 from math import inf
 from pathlib import Path
@@ -329,6 +330,8 @@ def _verify(connection: sqlite3.Connection, newest: tuple[int, str]) -> LedgerCh
         broken = next(first_broken(rows), None)
     finally:
         connection.text_factory = before
+    if broken is None:
+        broken = _first_under_a_changed_notice(connection)
     if broken is None and newest[0]:
         # Records that are missing at the end break no chain, nor does another one in their place.
         known = connection.execute("SELECT hash FROM ledger WHERE id = ?", (newest[0],)).fetchone()
@@ -337,3 +340,20 @@ def _verify(connection: sqlite3.Connection, newest: tuple[int, str]) -> LedgerCh
         elif known[0] != newest[1]:
             broken = newest[0]
     return LedgerCheck(records=count, first_broken=broken)
+
+
+def _first_under_a_changed_notice(connection: sqlite3.Connection) -> int | None:
+    """Return the first record whose notice no longer reads as it did: its hash is in the chain."""
+    changed = [
+        digest
+        for digest, text in connection.execute("SELECT hash, text FROM notices")
+        if sha256(str(text).encode("utf-8", "surrogatepass")).hexdigest() != digest
+    ]
+    known = "SELECT hash FROM notices"
+    marks = ", ".join("?" * len(changed))
+    found: int | None = connection.execute(
+        "SELECT MIN(id) FROM ledger WHERE notice IS NOT NULL"  # noqa: S608 - marks only
+        f" AND (notice IN ({marks}) OR notice NOT IN ({known}))",
+        changed,
+    ).fetchone()[0]
+    return found

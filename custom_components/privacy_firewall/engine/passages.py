@@ -6,6 +6,7 @@ from .learning import Learning
 from .model import Appliance, Consent, DataPoint, Item, Reason, Recipient
 from .pipeline import Passage
 from .redaction import paths
+from .selftest import CANARY
 
 type Which = Callable[[Passage], bool]
 
@@ -29,17 +30,21 @@ def carrying(items: frozenset[Item], in_force: Mapping[Item, Consent], learning:
 
 
 def over(
-    now: float,
     let_through: Mapping[str, float],
     in_force: Mapping[Item, Consent],
     learning: Learning,
 ) -> Which:
-    """Find what may no longer pass because something it rests on ran out."""
+    """Find what may no longer pass because something it rests on ran out.
+
+    What holds now is asked, not the end that was known when it was decided: that may have been
+    brought forward since.
+    """
 
     def is_over(passage: Passage) -> bool:
-        if passage.verdict.until > now:
-            return False
         appliance = passage.verdict.appliance
+        if appliance is not None and appliance.id == CANARY:
+            # Its consents stand in no ledger, and it is ended by its own test.
+            return False
         if passage.verdict.reason is Reason.LET_THROUGH:
             return appliance is None or appliance.id not in let_through
         return any(

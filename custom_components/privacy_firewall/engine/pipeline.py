@@ -36,6 +36,7 @@ from .model import (
 from .payload import request as requests
 from .policy import Policy, Question
 from .redaction.identifiers import Identities, looks_like_data
+from .selftest import CANARY
 
 _LOGGER = logging.getLogger(__name__)
 INLINE_BYTES = 4 * 1024
@@ -158,6 +159,9 @@ class Pipeline:
         except Refused as err:
             return rules.deny(err.reason, appliance)
         recipients, endpoint = rules.claimants(policy, addressed.method, addressed.host or "", path)
+        if appliance.id != CANARY and any(one.id == CANARY for one in recipients):
+            # The self-test's own cloud is nobody else's: what came there would be taken for a leak.
+            return rules.deny(Reason.UNCLAIMED_ENDPOINT, appliance)
         if endpoint is None and is_let_through:
             endpoint = _as_asked(addressed, appliance)
         elif endpoint is None:

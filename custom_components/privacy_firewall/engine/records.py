@@ -122,9 +122,9 @@ def link(previous: str, row: Row) -> str:
 
 
 def first_broken(rows: Iterable[tuple[int, Row, str]]) -> Iterator[int]:
-    """Yield the number of every record whose hash does not follow from the one before."""
-    previous = ""
+    """Yield the number of every record whose hash or number does not follow from the one before."""
+    previous, before = "", 0
     for number, row, digest in rows:
-        if link(previous, row) != digest:
+        if link(previous, row) != digest or number != before + 1:
             yield number
-        previous = digest
+        previous, before = digest, number
