@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.privacy_firewall.diagnostics import async_get_config_entry_diagnostics
 from custom_components.privacy_firewall.engine import StorageError
-from custom_components.privacy_firewall.engine.model import ConsentState, Decider, Level
+from custom_components.privacy_firewall.engine.model import ConsentState, Decider
 from tests.common import BRUSH, FRIDGE, REPORT, SECRET, Home, a_entry, appliance
 
 TOLD_OF_APPLIANCES = {
@@ -246,7 +246,7 @@ async def test_no_canary_comes_out(home: Home) -> None:
     for point in firewall.data_points(home.subentry(BRUSH).subentry_id)[:3]:
         pairs = [(point.id, one) for one in point.recipients]
         decider = Decider(how="switch", person=f"{CANARY}-user", context=f"{CANARY}-context")
-        await firewall.decide(pairs, ConsentState.GIVEN, decider, level=Level.COARSE, seconds=600)
+        await firewall.decide(pairs, ConsentState.GIVEN, decider, seconds=600)
     await firewall.consents.let_through(
         home.subentry(BRUSH).subentry_id, Decider(how="test"), seconds=60
     )

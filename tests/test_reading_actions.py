@@ -90,7 +90,8 @@ async def test_receipts_remain_of_what_is_gone(fridge: Home) -> None:
     [found] = (await call(fridge, "get_receipt"))["receipts"]
     assert found["processing"]["appliance"]["name"] == FRIDGE
     assert found["processing"]["recipients"][0]["organisation"] == FROSTLINE
-    assert found["now"]["in_force"] is True, "it stands in the ledger, though nothing can leave"
+    assert [one["state"] for one in found["events"]] == ["given", "withdrawn"]
+    assert found["now"]["in_force"] is False
 
 
 async def test_a_page_of_names_that_would_be_markup(fridge: Home) -> None:

@@ -593,12 +593,15 @@ async def test_what_is_not_there_does_not_hold_up_the_rest(fridge: Home) -> None
     assert "Humidity" not in given(fridge)
 
 
-async def test_of_a_recipient_that_is_gone_it_can_be_withdrawn(fridge: Home) -> None:
+async def test_of_a_recipient_that_is_gone_everything_is_withdrawn(fridge: Home) -> None:
     await call(fridge, "grant", **pair(fridge, "Temperature"))
-    asked = pair(fridge, "Temperature")
+    before = consent(fridge, "Temperature")
     await fridge.remove(FROSTLINE)
-    response = await call(fridge, "withdraw", recipient_id=asked["recipient_id"])
-    assert [one["state"] for one in response["consents"]] == ["withdrawn"]
+    after = fridge.household.firewall.consent(*before.pair)
+    assert after is not None
+    assert after.state is ConsentState.WITHDRAWN
+    records = await fridge.household.firewall.consents.records()
+    assert records[-1].decider.how == "removal"
 
 
 async def test_an_appliance_that_is_gone_does_not_hold_up_the_rest(fridge: Home) -> None:

@@ -25,7 +25,7 @@ async def test_a_gate_that_holds(house: House) -> None:
     await house.teach()
     report = await house.firewall.self_test()
     assert report.passed
-    assert [one.step for one in report.checks] == list(Step)
+    assert [one.step for one in report.checks] == [one for one in Step if one is not Step.STEERED]
     for check in report.checks:
         assert {"number", "boolean", "text", "mac", "uuid", "email", "ssid"} <= set(check.kinds)
         assert {"query", "header", "cookie", "access_token", "latitude"} <= set(check.kinds)

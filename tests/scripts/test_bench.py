@@ -2,11 +2,17 @@
 
 import json
 from pathlib import Path
+import shutil
 import subprocess
 
 import pytest
 
 from scripts.lib.bench.measure import Comparison, Quantity, by_turns
+
+
+def program(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
+
 
 BENCH = Path(__file__).parents[2] / "scripts" / "bench"
 MEMBERS = {
@@ -65,3 +71,14 @@ def test_a_ratio_above_one_is_better(more_is_better: bool, ratios: list[float]) 
     middle = sorted(ratios)[1]
     assert (case.ours, case.theirs, case.ratio) == (30.0, 10.0, pytest.approx(middle))
     assert case.spread == pytest.approx((max(ratios) - min(ratios)) / middle)
+
+
+def test_dns_has_cases_for_answers_and_for_questions_passed_on(tmp_path: Path) -> None:
+    if missing := [one for one in ("dnsmasq", "dnsperf") if program(one) is None]:
+        pytest.skip(f"no {missing} on this machine (Debian: dnsmasq-base, dnsperf)")
+    file = tmp_path / "results.ndjson"
+    ended = bench("--quick", "--repeats", "1", "--json", file, "dns")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    cases = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [case["unit"] for case in cases] == ["questions/s"] * 2 + ["ms"] * 2
+    assert all({name: type(value) for name, value in case.items()} == MEMBERS for case in cases)

@@ -135,6 +135,7 @@ class Firewall:
         self._is_configured = False
         self._proving = Proving(
             gate=self._gate,
+            names=self.names,
             pipeline=self._pipeline,
             consents=self.consents,
             database=self._database,

@@ -98,18 +98,25 @@ class NameGate:
         resolvers = self._resolvers
         if resolvers is None:
             return None
-        wire_name = (
-            b"".join(
-                bytes([len(label)]) + label for label in host.lower().encode("ascii").split(b".")
-            )
-            + b"\0"
-        )
+        wire_name = _wire(host)
         try:
             answers = await asyncio.gather(*(resolvers.ask(wire_name, kind) for kind in (A, AAAA)))
         except ResolverError as err:
             raise OSError("no resolver answered") from err
         return [str(ip_address(one)) for answer in answers for one in answer.addresses]
 
+    async def divert(self, zone: str, port: int | None) -> None:
+        """Ask this port of this machine for names below a zone; None ends that."""
+        if self._resolvers is not None:
+            resolver = None if port is None else Resolver(address="127.0.0.1", port=port)
+            await self._resolvers.divert(_wire(zone), resolver)
+
     def status(self) -> NameStatus:
         """Return what was observed since the start."""
         return self.lookups.status()
+
+
+def _wire(name: str) -> bytes:
+    """Return a host name as it stands on the wire, in lower case."""
+    labels = name.lower().encode("ascii").split(b".")
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"

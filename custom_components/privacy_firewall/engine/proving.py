@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 import secrets
 
-from . import memory, selftest
+from . import memory, name_selftest, selftest
 from .clock import ForwardClock
 from .consents import Consents
 from .gates.http.server import HttpGate
-from .model import Appliance, DataPoint, Recipient
+from .model import OPAQUE_FIELD, Appliance, DataPoint, Recipient
+from .name_gate import NameGate
 from .passages import Which
 from .pipeline import Passage, Pipeline
 from .policy import Policy
@@ -16,12 +17,13 @@ from .storage import Database
 
 
 class Proving:
-    """Sends canaries through the gate, one run at a time."""
+    """Sends canaries through the gates, one run at a time."""
 
     def __init__(
         self,
         *,
         gate: HttpGate,
+        names: NameGate,
         pipeline: Pipeline,
         consents: Consents,
         database: Database,
@@ -31,6 +33,7 @@ class Proving:
     ) -> None:
         """Keep the parts. `enforce` brings a new snapshot into force, `stop` ends passages."""
         self._gate = gate
+        self._names = names
         self._pipeline = pipeline
         self._consents = consents
         self._database = database
@@ -52,35 +55,62 @@ class Proving:
         async with self._testing:
             at = self._clock.now()
             address = self._gate.address
-            if address is None or self._pipeline.policy is None:
+            if address is None or self._names.is_down or self._pipeline.policy is None:
                 return selftest.Report(at=at, problem="gate_down")
-            token = secrets.token_urlsafe(16)
             try:
-                async with selftest.Cloud() as cloud:
-                    appliance, recipient = selftest.appliance_and_recipient(cloud.port, token)
-
-                    async def give(is_given: bool) -> None:  # noqa: FBT001 - the one thing it says
-                        points = [
-                            one
-                            for one in self._pipeline.learning.of(selftest.CANARY)
-                            if is_given and one.field.path == "$.body.control"
-                        ]
-                        self._canary = appliance, recipient, points
-                        self._enforce()
-                        await self._stop(_is_canary)
-
-                    await give(False)
-                    checks = await selftest.run(
-                        "http", address, cloud, token, give, silent=self._consents.is_locked_down
-                    )
+                checks = await self._try_http(address)
+                if (place := self._names.address) is not None:
+                    checks += await self._try_names(place)
             except OSError:
                 return selftest.Report(at=at, problem="no_cloud_of_its_own")
             finally:
-                self._canary = None
-                self._enforce()
-                await memory.forget(self._database, [selftest.CANARY])
-                self._pipeline.forget(selftest.CANARY)
+                await self._forget()
             return selftest.Report(at=at, checks=checks)
+
+    async def _try_http(self, address: tuple[str, int]) -> tuple[selftest.Check, ...]:
+        token = secrets.token_urlsafe(16)
+        async with selftest.Cloud() as cloud:
+            canary = selftest.appliance_and_recipient(cloud.port, token)
+
+            async def give(is_given: bool) -> None:  # noqa: FBT001 - the one thing it says
+                await self._give(canary, "$.body.control" if is_given else None)
+
+            await give(False)
+            return await selftest.run(
+                "http", address, cloud, token, give, silent=self._consents.is_locked_down
+            )
+
+    async def _try_names(self, place: tuple[str, int]) -> tuple[selftest.Check, ...]:
+        names, source = name_selftest.Names(), name_selftest.address()
+        async with name_selftest.Watching() as watching:
+            canary = name_selftest.appliance_and_recipient(names, source)
+
+            async def give(is_given: bool) -> None:  # noqa: FBT001 - the one thing it says
+                await self._give(canary, OPAQUE_FIELD.path if is_given else None)
+
+            await give(False)
+            await self._names.divert(names.zone, watching.port)
+            try:
+                return await name_selftest.run(
+                    place, watching, names, source, give, silent=self._consents.is_locked_down
+                )
+            finally:
+                await self._names.divert(names.zone, None)
+
+    async def _give(self, canary: tuple[Appliance, Recipient], path: str | None) -> None:
+        """Put the canary beside the household, with a consent for the item at a path, or none."""
+        learned = self._pipeline.learning.of(selftest.CANARY)
+        self._canary = *canary, [one for one in learned if one.field.path == path]
+        self._enforce()
+        await self._stop(_is_canary)
+
+    async def _forget(self) -> None:
+        self._canary = None
+        self._enforce()
+        await self._names.lookups.settle()
+        self._names.lookups.forget(selftest.CANARY)
+        await memory.forget(self._database, [selftest.CANARY])
+        self._pipeline.forget(selftest.CANARY)
 
 
 def _is_canary(passage: Passage) -> bool:

@@ -46,6 +46,7 @@ class Step(StrEnum):
     ONE_CONSENTED = "one_consented"
     WITHDRAWN = "withdrawn"
     UNCLAIMED = "unclaimed"
+    STEERED = "steered"
     STRANGER = "stranger"
 
 

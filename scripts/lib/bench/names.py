@@ -106,9 +106,9 @@ class Dnsmasq:
     def __init__(self, *, zone: str | None = None, resolver: int | None = None) -> None:
         """Start it and wait until it answers."""
         self.port = _free_port()
-        found = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"
         arguments = [
-            found, "--keep-in-foreground", f"--port={self.port}", "--listen-address=127.0.0.1",
+            program("dnsmasq") or "dnsmasq", "--keep-in-foreground", f"--port={self.port}",
+            "--listen-address=127.0.0.1",
             "--bind-interfaces", "--no-resolv", "--no-hosts", "--cache-size=0",
             "--dns-forward-max=10000", "--pid-file=", "--user=root",
         ]  # fmt: skip
@@ -132,6 +132,11 @@ class Dnsmasq:
         """End it."""
         self._process.terminate()
         self._process.wait(_START)
+
+
+def program(name: str) -> str | None:
+    """Return where a program is; Debian keeps servers where not everybody looks."""
+    return shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
 
 
 def _free_port() -> int:

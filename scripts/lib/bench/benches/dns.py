@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+import sys
 import tempfile
 
 from .. import names
@@ -17,6 +18,9 @@ PACE = 1_000
 def run(options: Options) -> Iterator[Case]:
     """Measure local answers, forwarding without a cache, and latency and lag at a steady pace."""
     seconds = 0.3 if options.quick else 3.0
+    if missing := [name for name in ("dnsmasq", "dnsperf") if names.program(name) is None]:
+        print(f"bench dns: skipped, no {' and no '.join(missing)} here", file=sys.stderr)
+        return
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         names.Dnsmasq(zone=names.ZONE) as resolver,
