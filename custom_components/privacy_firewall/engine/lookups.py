@@ -69,7 +69,9 @@ class _Counts:
     steered: int = 0
     refused: int = 0
     last_asked: float | None = None
-    told_at: float = -TELL_SECONDS
+    telling: asyncio.TimerHandle | None = None
+    """Set while it is told no more: what is asked meanwhile is told when that is over."""
+    is_news: bool = False
 
     def add(self, course: Course, now: float) -> None:
         self.asked += 1
@@ -231,9 +233,18 @@ class Lookups:
         self._tell(appliance.id, counts)
 
     def _tell(self, appliance_id: str | None, counts: _Counts) -> None:
-        at = monotonic()
-        if at - counts.told_at >= TELL_SECONDS:
-            counts.told_at = at
+        """Tell that somebody asked: now, or when the time since the last is over."""
+        counts.is_news = True
+        if counts.telling is None:
+            self._tell_now(appliance_id, counts)
+
+    def _tell_now(self, appliance_id: str | None, counts: _Counts) -> None:
+        counts.telling = None
+        if counts.is_news:
+            counts.is_news = False
+            counts.telling = asyncio.get_running_loop().call_later(
+                TELL_SECONDS, self._tell_now, appliance_id, counts
+            )
             self._on_event(NamesAsked(appliance_id=appliance_id))
 
     def _note_refused(self, lookup: Lookup, verdict: LookupVerdict, appliance: Appliance) -> None:
@@ -346,9 +357,17 @@ class Lookups:
         while self._jobs:
             await asyncio.wait(self._jobs)
 
+    def stop(self) -> None:
+        """Tell nothing any more."""
+        for counts in (self._total, *self._counts.values()):
+            if counts.telling is not None:
+                counts.telling.cancel()
+                counts.telling = None
+
     def forget(self, appliance_id: str) -> None:
         """Know no more of what an appliance asked."""
-        self._counts.pop(appliance_id, None)
+        if (counts := self._counts.pop(appliance_id, None)) is not None and counts.telling:
+            counts.telling.cancel()
         self._opaque.pop(appliance_id, None)
         self._contacts = {k: v for k, v in self._contacts.items() if k[0] != appliance_id}
         self._refused = {k: v for k, v in self._refused.items() if k[0] != appliance_id}

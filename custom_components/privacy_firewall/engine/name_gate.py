@@ -73,6 +73,7 @@ class NameGate:
         if resolvers is not None:
             await resolvers.close()
         await self.lookups.settle()
+        self.lookups.stop()
 
     @property
     def is_open(self) -> bool:

@@ -3,7 +3,7 @@
 Everything is set up as a person would: through the integration's own forms.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,8 @@ BRUSH_ANALYTICS = Cloud(
     if_refused="Nothing changes.",
 )
 CLOUDS = (SERVICE_DESK, MARKETING, DENTIST, BRUSH_ANALYTICS)
+FURTHER = frozenset({"127.0.0.14"})
+"""Where a cloud listens whose recipient is stated later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +111,32 @@ class Household:
         )
         self.entry_id = made["result"]["entry_id"]
         for cloud in CLOUDS:
-            await self.home_assistant.flow(
-                "subentries/flow",
-                [self.entry_id, "recipient"],
-                {
-                    "organisation": cloud.organisation,
-                    "purpose": cloud.purpose,
-                    "benefit": cloud.benefit,
-                    "if_refused": cloud.if_refused,
-                    "endpoints": [f"POST {self.origin(cloud)}{cloud.path}"],
-                    "advanced": {"allow_private": True},
-                },
-            )
+            await self.add_recipient(cloud, f"POST {self.origin(cloud)}{cloud.path}")
+
+    async def add_recipient(self, cloud: Cloud, endpoint: str, names: Iterable[str] = ()) -> None:
+        """State a recipient: its endpoint, and the names no gate can read the traffic of."""
+        await self.home_assistant.flow(
+            "subentries/flow",
+            [self.entry_id, "recipient"],
+            {
+                "organisation": cloud.organisation,
+                "purpose": cloud.purpose,
+                "benefit": cloud.benefit,
+                "if_refused": cloud.if_refused,
+                "endpoints": [endpoint],
+                "names": list(names),
+                "advanced": {"allow_private": True},
+            },
+        )
 
     async def add_fridge(self, folder: Path) -> None:
         """Tell the firewall of a fridge at an address, and switch the fridge on."""
-        await self._add_appliance({"name": "Fridge", "addresses": [FRIDGE_ADDRESS]})
+        await self.add_appliance({"name": "Fridge", "addresses": [FRIDGE_ADDRESS]})
         await self._switch_on(folder, "fridge", self.gate, FRIDGE_ADDRESS, SERVICE_DESK, MARKETING)
 
     async def add_toothbrush(self, folder: Path) -> None:
         """Tell the firewall of a toothbrush, and type the address it names into the toothbrush."""
-        shown = await self._add_appliance(
+        shown = await self.add_appliance(
             {"name": "Toothbrush", "use_token": True, "base_url": self.origin(DENTIST)}
         )
         url = shown["description_placeholders"]["gate_url"]
@@ -137,7 +144,8 @@ class Household:
             folder, "toothbrush", url, TOOTHBRUSH_ADDRESS, DENTIST, BRUSH_ANALYTICS
         )
 
-    async def _add_appliance(self, stated: dict[str, Any]) -> dict[str, Any]:
+    async def add_appliance(self, stated: dict[str, Any]) -> dict[str, Any]:
+        """Name an appliance; return the last step of its form."""
         form = {"use_token": False, "remainder": "redact", "answer": "calm", **stated}
         kind = "subentries/flow"
         shown = await self.home_assistant.flow(kind, [self.entry_id, "appliance"], form)
@@ -233,7 +241,7 @@ def log_of(folder: Path) -> Path:
 async def moved_in(folder: Path) -> AsyncIterator[Household]:
     """Start everything, the firewall still to be set up; in the end, end all that was started."""
     async with AsyncExitStack() as stack:
-        clouds = await Clouds.start(folder, {one.address for one in CLOUDS})
+        clouds = await Clouds.start(folder, {one.address for one in CLOUDS} | FURTHER)
         stack.push_async_callback(clouds.stop)
         home_assistant = HomeAssistant.at_a_free_port(folder / "config")
         household = Household(home_assistant, clouds)

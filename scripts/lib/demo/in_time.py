@@ -81,7 +81,7 @@ async def _arrives(household: Household, name: str, cloud: Cloud) -> bool:
 
 async def the_gate_is_tested(page: Page, household: Household) -> None:
     """Let the firewall test itself, through its action."""
-    page.begin("The self-test: canaries through the gate, from the outside")
+    page.begin("The self-test: canaries through the gates, from the outside")
     answer: dict[str, Any] = await household.home_assistant.post(
         "/api/services/privacy_firewall/self_test?return_response", {}
     )

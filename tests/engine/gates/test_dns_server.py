@@ -17,7 +17,7 @@ import dns.rcode
 import pytest
 from resolver import Client, Resolver, said
 
-from engine import Firewall
+from engine import Firewall, lookups
 from engine.errors import StorageError
 from engine.events import Decided, Discovered, Event, NamesAsked, StrangerSeen, Unclaimed
 from engine.gates.dns import server
@@ -333,6 +333,19 @@ async def test_what_is_refused_again_and_again_is_on_record_once_a_minute(house:
     assert [one.count for one in house.told(Unclaimed)] == [1, 2, 4, 8, 16, 32]
     assert house.told(Unclaimed)[0].method == "DNS"
     assert len(house.told(NamesAsked)) == 1
+
+
+async def test_what_was_asked_meanwhile_is_told_when_the_time_is_over(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookups, "TELL_SECONDS", 0.2)
+    for _ in range(5):
+        await house.ask("shop.example")
+    assert len(house.told(NamesAsked)) == 1
+    await asyncio.sleep(0.3)
+    assert [one.appliance_id for one in house.told(NamesAsked)] == ["fridge"] * 2
+    await asyncio.sleep(0.5)
+    assert len(house.told(NamesAsked)) == 2, "nothing was asked since"
 
 
 async def test_made_up_labels_are_not_written_down(house: House) -> None:
