@@ -203,8 +203,9 @@ async def _tell(page: Page, household: Household, resolver: Resolver, gate: str)
 
 
 async def _switch(household: Household, path: str, *, on: bool) -> None:
+    found: list[dict[str, Any]] = []
     for _ in range(100):
-        found: list[dict[str, Any]] = [
+        found = [
             one
             for one in await household.consent_switches("vacuum")
             if one["state"] is not None and one["state"]["attributes"]["path"] == path
