@@ -4,6 +4,7 @@ from typing import Any
 from unittest.mock import patch
 
 from homeassistant.auth.models import User
+from homeassistant.core import Context
 from homeassistant.helpers import (
     issue_registry as ir,
 )
@@ -271,6 +272,21 @@ async def test_a_question_that_was_answered_elsewhere_leaves_the_issue(home: Hom
     assert issues(home.hass) == set()
 
 
+@pytest.mark.parametrize("step", ["confirm_all", "withdraw_all"])
+async def test_what_is_stated_of_a_recipient_changed_while_a_backup_was_asked_about(
+    client: Client, home: Home, step: str
+) -> None:
+    """To somebody else than was shown, or for something else, nothing comes back."""
+    await give_three(home)
+    await restore(home)
+    repair = Repair(home.hass, client, "restored")
+    await repair.open()
+    await home.change(FROSTLINE, purpose="marketing", functional=["$.body.serial"])
+    shown = await repair.choose(step)
+    assert shown["type"] == ("menu" if step == "confirm_all" else "create_entry")
+    assert not is_sharing(home)
+
+
 # --- The notice ---
 
 
@@ -355,12 +371,45 @@ async def test_what_is_stated_may_change_while_it_is_read(client: Client, home: 
     assert await received(home) == TEMPERATURE
 
 
-@pytest.mark.parametrize("how", ["automation", "action", "repair", "button"])
-async def test_only_a_switch_calls_for_the_notice(home: Home, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "shown", "is_offered"),
+    [
+        ("switch", False, True),
+        ("select", False, True),
+        ("button", False, True),
+        ("action", False, True),
+        ("automation", False, False),
+        ("repair", False, False),
+        ("panel", True, False),
+    ],
+)
+async def test_whatever_shows_no_notice_calls_for_it(
+    home: Home, how: str, shown: bool, is_offered: bool
+) -> None:
+    """An automation has no eyes; what is undone was given before."""
     await home.report()
-    pair = item(home)
-    await home.household.firewall.decide([pair], ConsentState.GIVEN, Decider(how=how))
+    decider = Decider(how=how, notice_shown=shown)
+    await home.household.firewall.decide([item(home)], ConsentState.GIVEN, decider)
     await settle(home)
+    notice = f"notice_{home.subentry(FROSTLINE).subentry_id}"
+    assert issues(home.hass) == ({notice} if is_offered else set())
+
+
+async def test_a_notice_that_nobody_read_is_offered_again(client: Client, home: Home) -> None:
+    """Taken back unread and given again, by whatever; once it was read, no more."""
+    await home.report()
+    notice = f"notice_{home.subentry(FROSTLINE).subentry_id}"
+    for _ in range(2):
+        await switch_on(home)
+        assert issues(home.hass) == {notice}
+        await home.turn("turn_off", home.switch("Temperature"), context=Context())
+        await settle(home)
+        assert issues(home.hass) == set()
+    await switch_on(home)
+    repair = Repair(home.hass, client, notice)
+    await repair.open()
+    assert (await repair.choose("keep"))["type"] == "create_entry"
+    await switch_on(home, "Humidity")
     assert issues(home.hass) == set()
 
 

@@ -73,9 +73,9 @@ ACTS = {
         has("Door open"),
     ),
     "level": Act(
-        lambda home: home.entity("select", "level", home.point("Door open"), frostline(home)),
+        lambda home: home.entity("select", "level", home.point("Temperature"), frostline(home)),
         "select.select_option",
-        has("Door open"),
+        has("Temperature"),
         (("option", "exact"),),
     ),
 }
@@ -94,7 +94,7 @@ async def ready(home: Home, act: Act) -> None:
     await home.report(by=BRUSH)
     if act in (ACTS["grant_all"], ACTS["level"]):
         # These are off in the registry until somebody wants them.
-        select = home.entity("select", "level", home.point("Program"), frostline(home))
+        select = home.entity("select", "level", home.point("Humidity"), frostline(home))
         await enable(home, act.entity(home), select)
     await decide(home, HUMIDITY)
     if act is ACTS["lockdown"]:
@@ -117,6 +117,11 @@ def granting(home: Home) -> dict[str, Any]:
     """Turn on the switch of something that no act here concerns."""
     switch = home.switch("Humidity", by=BRUSH)
     return {"action": "switch.turn_on", "target": {"entity_id": switch}}
+
+
+def not_named(act: Act) -> str:
+    """With a lockdown's end other things may have been turned off, and that is said."""
+    return "lockdown_not_named" if act is ACTS["lockdown"] else "grant_not_named"
 
 
 # --- By its own name ---
@@ -154,7 +159,7 @@ async def test_a_label_is_refused(
     er.async_get(home.hass).async_update_entity(act.entity(home), labels={label.label_id})
     data = {"label_id": label.label_id, **dict(act.data)}
     named = [act.entity(home)] if beside else []
-    await refused("grant_not_named", call(home, act.action, named, **data))
+    await refused(not_named(act), call(home, act.action, named, **data))
     assert not act.is_done(home)
 
 
@@ -176,7 +181,7 @@ async def test_a_group_is_refused(home: Home, act: Act) -> None:
     assert await async_setup_component(home.hass, "group", config)
     await home.hass.async_block_till_done()
     calling = call(home, act.action, "group.things", **dict(act.data))
-    await refused("grant_not_named", calling)
+    await refused(not_named(act), calling)
     assert not act.is_done(home)
 
 
@@ -292,17 +297,17 @@ CLOSING = {
     ),
     "off": (
         "select.select_option",
-        lambda home: home.entity("select", "level", home.point("Program"), frostline(home)),
+        lambda home: home.entity("select", "level", home.point("Temperature"), frostline(home)),
         {"option": "off"},
     ),
-    "switch": ("switch.turn_off", lambda home: home.switch("Program"), {}),
+    "switch": ("switch.turn_off", lambda home: home.switch("Temperature"), {}),
 }
 
 
 @pytest.fixture
 async def opened(home: Home) -> None:
-    """Humidity and the program are given, and the fridge is let through."""
-    await decide(home, "Program")
+    """Humidity and temperature are given, and the fridge is let through."""
+    await decide(home, "Temperature")
     await home.household.firewall.consents.let_through(
         home.subentry(FRIDGE).subentry_id, Decider(how="test"), seconds=600
     )
@@ -316,7 +321,7 @@ def is_closed(home: Home, name: str) -> bool:
         case "stop":
             return firewall.let_through_until(home.subentry(FRIDGE).subentry_id) is None
         case _:
-            return "Program" not in given(home)
+            return "Temperature" not in given(home)
 
 
 @pytest.mark.usefixtures("opened")
@@ -337,7 +342,7 @@ async def test_nothing_keeps_anybody_from_closing(
             context = Context()
             await home.turn("turn_on", home.switch("Door open"), context=context)
             with pytest.raises(ServiceValidationError):
-                await home.turn("turn_on", home.switch("Temperature"), context=context)
+                await home.turn("turn_on", home.switch("Program"), context=context)
             await call(home, action, entity(home), context=context, **data)
         case "where nobody may open":
             home.hass.config_entries.async_update_entry(
@@ -360,7 +365,7 @@ async def test_nothing_keeps_anybody_from_closing(
 @pytest.mark.usefixtures("opened")
 @pytest.mark.parametrize("act", ["level"], indirect=True)
 async def test_a_scene_may_close(home: Home) -> None:
-    states = {hub(home, "switch", "lockdown"): "on", home.switch("Program"): "off"}
+    states = {hub(home, "switch", "lockdown"): "on", home.switch("Temperature"): "off"}
     config = {"scene": [{"name": "Night", "entities": states}]}
     assert await async_setup_component(home.hass, "scene", config)
     await home.hass.async_block_till_done()

@@ -116,6 +116,19 @@ async def test_a_summary_counts_the_period(fridge: Home) -> None:
     assert (left["data_point"], left["count"], left["coarse"]) == ("Temperature", 2, 0)
 
 
+async def test_a_summary_is_of_what_was_asked_for(fridge: Home) -> None:
+    """Of a recipient that got nothing it does not tell what another got."""
+    await fridge.report(to=ADLENS)
+    await call(fridge, "grant", **pair(fridge, "Temperature"))
+    await fridge.report()
+    asked = {"recipient_id": ADLENS, "hours": 1, "summary": True}
+    summary = (await call(fridge, "get_disclosures", **asked))["summary"]
+    assert summary["released"] == []
+    assert [one["outcome"] for one in summary["transmissions"]] == ["deny"]
+    left = await call(fridge, "get_disclosures", **asked | {"outcome": ["permit", "redact"]})
+    assert left["summary"] == {"released": [], "transmissions": []}
+
+
 @pytest.mark.parametrize(
     ("asked", "key"),
     [

@@ -111,7 +111,7 @@ async def test_it_is_ended_by_its_own_name_only(home: Home, lockdown, action) ->
     er.async_get(home.hass).async_update_entity(lockdown, labels={label.label_id})
     domain, _, service = action.partition(".")
     await refused(
-        "grant_not_named",
+        "lockdown_not_named",
         home.hass.services.async_call(domain, service, {"label_id": label.label_id}, blocking=True),
     )
     assert state(home, lockdown).state == "on"

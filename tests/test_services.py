@@ -1,8 +1,10 @@
 """The actions that decide: by whom, about what, how many at once, and what came of it."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 import inspect
 import re
+import time
 from typing import Any
 from unittest.mock import patch
 
@@ -102,7 +104,8 @@ def test_every_error_has_its_text() -> None:
     keys |= {"recipient_not_one", "recipient_unknown"}
     assert len(keys) > 15
     assert keys <= texts.keys()
-    assert not [key for key in keys if "{" in texts[key]["message"]]
+    named = [key for key in keys if "{" in texts[key]["message"]]
+    assert named == ["stopped_but_for"]
 
 
 @pytest.mark.parametrize("action", FOR_ADMINISTRATORS)
@@ -584,10 +587,14 @@ async def test_nothing_to_withdraw_is_no_error(fridge: Home) -> None:
 async def test_what_is_not_there_does_not_hold_up_the_rest(fridge: Home) -> None:
     await call(fridge, "grant", recipient_id=FROSTLINE)
     switches = ["switch.gone", fridge.switch("Temperature"), "switch.gone_too"]
-    await refused("not_a_consent", call(fridge, "withdraw", entity_id=switches))
+    with pytest.raises(ServiceValidationError) as raised:
+        await call(fridge, "withdraw", entity_id=switches)
+    assert raised.value.translation_key == "stopped_but_for"
+    assert raised.value.translation_placeholders == {"missing": "2", "stopped": "1"}
     assert "Temperature" not in given(fridge)
+    await refused("not_a_consent", call(fridge, "withdraw", entity_id="switch.gone"))
     await refused(
-        "recipient_unknown",
+        "stopped_but_for",
         call(fridge, "refuse", entity_id=fridge.switch("Humidity"), recipient_id="Nobody"),
     )
     assert "Humidity" not in given(fridge)
@@ -723,3 +730,84 @@ async def test_recipients_and_appliances_of_other_homes_are_not_known(
             "recipient_unknown", call(fridge, action, recipient_id=stranger, appliance_id=FRIDGE)
         )
     await refused("appliance_unknown", call(fridge, "forget", appliance_id=stranger))
+
+
+# --- What fresh eyes found ---
+
+
+@pytest.fixture
+def process_in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A container's process knows no zone; Home Assistant does."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("process_in_utc")
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
+async def test_a_time_without_a_zone_is_the_homes(fridge: Home, zone: str) -> None:
+    await fridge.hass.config.async_set_time_zone(zone)
+    at = dt_util.now() + timedelta(hours=12)
+    # As the form's date and time send it.
+    text = at.strftime("%Y-%m-%d %H:%M:%S")
+    await call(fridge, "grant", **pair(fridge, "Temperature"), until=text)
+    assert consent(fridge, "Temperature").until == pytest.approx(at.timestamp(), abs=2)
+
+
+@pytest.mark.parametrize("until", ["0001-01-01 00:00:00", "9999-12-31 23:59:59"])
+async def test_a_time_beyond_every_calendar_is_refused(fridge: Home, until: str) -> None:
+    asked = pair(fridge, "Temperature")
+    await refused("grant_end_not_possible", call(fridge, "grant", **asked, until=until))
+
+
+async def test_refusing_a_recipient_stops_also_what_goes_elsewhere_by_now(fridge: Home) -> None:
+    """One consent that cannot be refused any more must not keep the others in force."""
+    await fridge.report({"humidity_outside": 55}, path="/other")
+    await call(fridge, "grant", recipient_id=FROSTLINE)
+    assert {"Temperature", "Humidity outside"} <= given(fridge)
+    base = f"http://127.0.0.1:{fridge.cloud.port}"
+    await fridge.change(ADLENS, endpoints=[f"POST {base}/ads", f"POST {base}/fridge/other"])
+    await fridge.report({"humidity_outside": 55}, path="/other")
+    response = await call(fridge, "refuse", recipient_id=FROSTLINE)
+    assert {one["state"] for one in response["consents"]} == {"refused", "withdrawn"}
+    assert given(fridge) == set()
+    fridge.cloud.received.clear()
+    await fridge.report()
+    assert fridge.cloud.received == []
+
+
+async def test_what_was_refused_is_not_given_with_the_rest(fridge: Home) -> None:
+    await call(fridge, "refuse", **pair(fridge, "Humidity"))
+    response = await call(fridge, "grant", recipient_id=FROSTLINE)
+    assert [one["data_point"] for one in response["refused_before"]] == ["Humidity"]
+    assert "Humidity" not in given(fridge)
+    assert "Temperature" in given(fridge)
+    await call(fridge, "grant", **pair(fridge, "Humidity"))
+    assert "Humidity" in given(fridge)
+
+
+async def test_what_cannot_be_made_coarse_is_not_given_coarse(fridge: Home) -> None:
+    asked = pair(fridge, "Door open")
+    await refused("grant_not_coarse", call(fridge, "grant", **asked, level="coarse"))
+    response = await call(fridge, "grant", recipient_id=FROSTLINE, level="coarse")
+    assert {one["data_point"] for one in response["not_coarse"]} >= {"Door open", "Program"}
+    assert given(fridge) == {"Temperature", "Humidity"}
+
+
+async def test_a_grant_of_nothing_is_an_error(fridge: Home) -> None:
+    asked = {"recipient_id": ADLENS, "appliance_id": FRIDGE}
+    await refused("nothing_to_grant", call(fridge, "grant", **asked))
+
+
+async def test_letting_through_says_why_not(fridge: Home) -> None:
+    asked = {"appliance_id": FRIDGE, "duration": {"minutes": 30}}
+    await refused(
+        "let_through_not_possible",
+        call(fridge, "let_through", **asked | {"duration": {"hours": 2}}),
+    )
+    await call(fridge, "lock_down", on=True)
+    await refused("let_through_in_lockdown", call(fridge, "let_through", **asked))
+    await call(fridge, "lock_down", on=False)
+    assert (await call(fridge, "let_through", **asked))["until"] is not None

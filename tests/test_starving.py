@@ -334,3 +334,23 @@ async def test_undoing_goes_over_no_later_refusal(client: Client, fed: Home) -> 
     assert shown["type"] == "menu"
     assert await received(fed) is None
     assert state(fed) is ConsentState.REFUSED
+
+
+async def test_undoing_ends_the_lockdown_that_was_shown_and_no_other(
+    client: Client, fed: Home
+) -> None:
+    """That one ended, and somebody locked down anew."""
+    await lock(fed, on=True)
+    repair = Repair(fed.hass, client, "starving")
+    await repair.open()
+    await lock(fed, on=False)
+    await lock(fed, on=True)
+    await repair.choose("undo")
+    assert fed.household.firewall.consents.is_locked_down
+
+
+async def test_a_decision_by_a_repair_names_who_starves_too(fed: Home) -> None:
+    pairs = [(one.data_point_id, one.recipient_id) for one in fed.household.firewall.decided()]
+    await fed.household.firewall.decide(pairs, ConsentState.REFUSED, Decider(how="repair"))
+    await settle(fed)
+    assert issues(fed.hass) == {"starving"}

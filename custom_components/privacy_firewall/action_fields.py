@@ -54,9 +54,11 @@ type Pair = tuple[str, str]
 """Data point id, recipient id."""
 
 
-def refusal(key: str) -> ServiceValidationError:
-    """Return the error for what was asked for wrongly."""
-    return ServiceValidationError(translation_domain=DOMAIN, translation_key=key)
+def refusal(key: str, **named: str) -> ServiceValidationError:
+    """Return the error for what was asked for wrongly; `named` are its placeholders."""
+    return ServiceValidationError(
+        translation_domain=DOMAIN, translation_key=key, translation_placeholders=named or None
+    )
 
 
 def failure(key: str) -> HomeAssistantError:
@@ -174,6 +176,8 @@ class Meant:
     whole: str | None = None
     appliances: frozenset[str] | None = None
     unknown: ServiceValidationError | None = None
+    missing: int = 0
+    """How many of what was named is not there."""
 
 
 @callback
@@ -184,6 +188,7 @@ def async_meant(household: Household, call: ServiceCall) -> Meant:
     for entity_id in data.get(ATTR_ENTITY_ID, ()):
         if (pair := pair_of(household, entity_id)) is None:
             meant.unknown = refusal("not_a_consent")
+            meant.missing += 1
         else:
             meant.pairs[pair] = None
     points: list[str] = data.get(ATTR_DATA_POINT_ID, [])
@@ -192,6 +197,7 @@ def async_meant(household: Household, call: ServiceCall) -> Meant:
         meant.appliances = async_appliances(household, data)
     except ServiceValidationError as err:
         meant.unknown = err
+        meant.missing += 1
         return meant
     if points and recipient_id is None:
         raise refusal("data_point_without_recipient")
@@ -199,10 +205,12 @@ def async_meant(household: Household, call: ServiceCall) -> Meant:
         point = household.firewall.data_point(point_id)
         if point is None or recipient_id is None:
             meant.unknown = refusal("data_point_unknown")
+            meant.missing += 1
         elif meant.appliances is None or point.appliance_id in meant.appliances:
             meant.pairs[point_id, recipient_id] = None
         else:
             meant.unknown = refusal("data_point_unknown")
+            meant.missing += 1
     if recipient_id is not None and not points:
         meant.whole = recipient_id
     elif recipient_id is None and meant.appliances is not None:
@@ -283,8 +291,8 @@ def end_of(household: Household, data: Mapping[str, Any]) -> tuple[float | None,
             raise refusal("grant_end_not_possible")
         return duration.total_seconds(), None
     if until is not None:
-        at = dt_util.as_timestamp(until)
-        if not 0 < at - household.firewall.now() <= MAX_TIME.total_seconds():
+        at = _seconds(until)
+        if at is None or not 0 < at - household.firewall.now() <= MAX_TIME.total_seconds():
             raise refusal("grant_end_not_possible")
         return None, at
     return None, None
@@ -297,13 +305,26 @@ def period_of(data: Mapping[str, Any]) -> tuple[float | None, float | None]:
     hours: float | None = data.get(ATTR_HOURS)
     if since is not None and hours is not None:
         raise refusal("period_not_possible")
-    end = None if until is None else dt_util.as_timestamp(until)
-    begin = None if since is None else dt_util.as_timestamp(since)
+    end = None if until is None else _seconds(until)
+    begin = None if since is None else _seconds(since)
+    if (end is None) is not (until is None) or (begin is None) is not (since is None):
+        raise refusal("period_not_possible")
     if hours is not None:
         begin = (dt_util.utcnow().timestamp() if end is None else end) - hours * 3600
     if begin is not None and end is not None and begin >= end:
         raise refusal("period_not_possible")
     return begin, end
+
+
+def _seconds(moment: datetime) -> float | None:
+    """Return a moment in seconds since 1970; one without a zone is meant in Home Assistant's.
+
+    None for one that is out of every calendar's reach.
+    """
+    try:
+        return dt_util.as_utc(moment).timestamp()
+    except OverflowError, ValueError:
+        return None
 
 
 def iso(seconds: float | None) -> str | None:

@@ -202,8 +202,15 @@ class GrantAllButton(RecipientButton):
             one
             for one in self._received()
             # What cannot be read is granted by its own switch alone: it is no item among others.
-            if one.field != OPAQUE_FIELD and not is_sharing(one.id, self._recipient_id)
+            if one.field != OPAQUE_FIELD
+            and not is_sharing(one.id, self._recipient_id)
+            # Somebody said no to it; its own name turns it on.
+            and not self._is_refused(one)
         ]
+
+    def _is_refused(self, point: DataPoint) -> bool:
+        consent = self._household.firewall.consent(point.id, self._recipient_id)
+        return consent is not None and consent.state is ConsentState.REFUSED
 
     @override
     async def async_press(self) -> None:
@@ -257,8 +264,7 @@ class RefuseAllButton(RecipientButton):
     @override
     async def async_press(self) -> None:
         """Refuse. Anybody may."""
-        points = self._points()
-        # What does not go there any more cannot be refused, but a consent for it can end.
-        gone = [one for one in points if self._recipient_id not in one.recipients]
-        await self._decide(gone, ConsentState.WITHDRAWN)
-        await self._decide([one for one in points if one not in gone], ConsentState.REFUSED)
+        await self._household.decisions.async_refuse(
+            [(point.id, self._recipient_id) for point in self._points()],
+            self._household.grants.decider(HOW, self._context),
+        )

@@ -83,12 +83,15 @@ class RestoredFlow(_HouseholdFlow):
     def __init__(self) -> None:
         """Start with nothing shown."""
         self._shown: list[Consent] = []
+        self._stated: dict[str, str] = {}
+        """What was stated of each recipient when they were shown: the notices' hashes."""
 
     async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
         """Show every one that waits, and ask what to do."""
         if (household := self._household()) is None:
             return self.async_abort(reason="not_loaded")
         self._shown = household.firewall.consents.restored()
+        self._stated = _stated(household, self._shown)
         if not self._shown:
             return self.async_create_entry(data={})
         return self.async_show_menu(
@@ -151,6 +154,9 @@ class RestoredFlow(_HouseholdFlow):
         """Keep some of those shown, withdraw the others shown; what is not this user's waits on."""
         if (household := self._household()) is None:
             return self.async_abort(reason="not_loaded")
+        if keep and _stated(household, self._shown) != self._stated:
+            # To somebody else than was shown, or for something else.
+            return await self.async_step_init()
         allowed = {one.pair for one in await _allowed(household, self._shown)}
         shown = {one.pair for one in self._shown}
         decided = (shown - keep) | (keep & allowed)
@@ -210,9 +216,7 @@ class QuestionsFlow(_HouseholdFlow):
         if not off:
             return self.async_create_entry(data={})
         return await self._async_do(
-            household.decisions.async_decide(
-                off, ConsentState.REFUSED, household.grants.decider(HOW, _context())
-            )
+            household.decisions.async_refuse(off, household.grants.decider(HOW, _context()))
         )
 
 
@@ -322,7 +326,7 @@ class StarvingFlow(_HouseholdFlow):
     def _stands(self, household: Household) -> object:
         """Return how what was shown stands: a decision made meanwhile makes it another."""
         newest = [household.firewall.consent(*one.pair) for one in self._taken]
-        return household.firewall.consents.is_locked_down, [
+        return household.firewall.consents.locked_down_since, [
             (one.number, one.is_suspended) for one in newest if one is not None
         ]
 
@@ -381,6 +385,16 @@ class StarvingFlow(_HouseholdFlow):
                 context=_context(),
                 entity_id=None,
             )
+
+
+def _stated(household: Household, consents: Iterable[Consent]) -> dict[str, str]:
+    """Return the hash of each recipient's notice, as it is now."""
+    firewall = household.firewall
+    return {
+        recipient_id: firewall.consents.notice(recipient_id).hash
+        for recipient_id in {one.recipient_id for one in consents}
+        if recipient_id in firewall.recipients
+    }
 
 
 def _owners(household: Household, consents: Iterable[Consent]) -> set[str | None]:

@@ -7,7 +7,7 @@ from homeassistant.core import Context
 from homeassistant.exceptions import HomeAssistantError
 
 from .const import DOMAIN
-from .engine import ConsentError, Firewall, StorageError
+from .engine import ConsentError, Firewall, NotCoarseError, StorageError
 from .engine.model import Consent, ConsentState, Decider, Kind, Level
 from .grants import Grants
 
@@ -55,12 +55,42 @@ class Decisions:
                 seconds=seconds,
                 until=until,
             )
+        except NotCoarseError as err:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN, translation_key="grant_not_coarse"
+            ) from err
         except ConsentError as err:
             raise HomeAssistantError(translation_domain=DOMAIN, translation_key=unknown) from err
         except StorageError as err:
             raise HomeAssistantError(translation_domain=DOMAIN, translation_key=unrecorded) from err
         finally:
             self._changed()
+
+    async def async_refuse(self, pairs: Collection[Pair], decider: Decider) -> None:
+        """Refuse these; what stands though its recipient no longer receives it is taken back.
+
+        One that cannot be refused must not keep the others in force. Raises `HomeAssistantError`.
+        """
+        received = [pair for pair in pairs if self._is_received(*pair)]
+        standing = [
+            pair
+            for pair in pairs
+            if pair not in received
+            and (consent := self._firewall.consent(*pair)) is not None
+            and consent.state is ConsentState.GIVEN
+        ]
+        if standing:
+            await self.async_decide(standing, ConsentState.WITHDRAWN, decider)
+        if received:
+            await self.async_decide(received, ConsentState.REFUSED, decider)
+
+    def _is_received(self, data_point_id: str, recipient_id: str) -> bool:
+        point = self._firewall.data_point(data_point_id)
+        return (
+            point is not None
+            and recipient_id in point.recipients
+            and recipient_id in self._firewall.recipients
+        )
 
     async def async_give(
         self,
@@ -196,7 +226,10 @@ class Decisions:
                 await self._firewall.consents.let_through(appliance_id, decider, seconds=seconds)
             except ConsentError as err:
                 raise HomeAssistantError(
-                    translation_domain=DOMAIN, translation_key="let_through_not_possible"
+                    translation_domain=DOMAIN,
+                    translation_key="let_through_in_lockdown"
+                    if self._firewall.consents.is_locked_down
+                    else "let_through_not_possible",
                 ) from err
             except StorageError as err:
                 raise HomeAssistantError(

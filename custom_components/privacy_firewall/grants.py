@@ -199,7 +199,7 @@ class Grants:
         if len(asked.named | asked.swept) > allowed or wishes.keys() - {act}:
             raise _ManyMeant
         if entity_id is not None and (entity_id in asked.swept or entity_id not in asked.named):
-            raise _refusal("grant_not_named")
+            raise _refusal("lockdown_not_named" if act == LOCKDOWN_KEY else "grant_not_named")
 
     def _judge_alone(self, act: Act, wishes: dict[Act, str], context: Context) -> None:
         """While it was recorded the same context may have asked for another."""

@@ -45,7 +45,7 @@ STARVING = "starving"
 
 SILENT_FOR = 30 * 24 * 3600.0
 """Seconds after which an appliance that was seen before counts as silent."""
-BY_HAND = frozenset({"switch", "button", "select", "action", "panel"})
+BY_HAND = frozenset({"switch", "button", "select", "action", "repair", "panel"})
 """How decisions come about that somebody makes now; others expect what they bring about."""
 
 type Pair = tuple[str, str]
@@ -191,7 +191,12 @@ class Issues:
         state = event.consents[0].state if event.consents else ConsentState.EXPIRED
         if event.decider.how not in BY_HAND:
             return
-        if state is ConsentState.GIVEN and event.decider.how == "switch":
+        if (
+            state is ConsentState.GIVEN
+            and not event.decider.notice_shown
+            # What a repair undoes was given before.
+            and event.decider.how != "repair"
+        ):
             self._run(self._async_offer_notices(event.consents))
         elif state in (ConsentState.REFUSED, ConsentState.WITHDRAWN):
             fed = {item[0] for item in self._in_force}
@@ -205,20 +210,19 @@ class Issues:
         self._in_force = {one.item: one for one in firewall.decided() if firewall.is_in_force(one)}
 
     async def _async_offer_notices(self, consents: tuple[Consent, ...]) -> None:
-        """Offer the notice of a recipient that was given something under it for the first time."""
+        """Offer the notice of a recipient that was given something, until it was shown once.
+
+        Whoever took it back unread, and gives again, has not read it yet.
+        """
         for recipient_id in {one.recipient_id for one in consents}:
             now = [one for one in consents if one.recipient_id == recipient_id]
-            first = min(one.number for one in now)
             try:
                 records = await self._household.firewall.consents.records(recipient_id=recipient_id)
             except StorageError:
                 # Said elsewhere; the notice can be read beside every switch.
                 return
             if any(
-                one.consent.state is ConsentState.GIVEN
-                and one.consent.notice == now[0].notice
-                and one.consent.number < first
-                for one in records
+                one.decider.notice_shown and one.consent.notice == now[0].notice for one in records
             ):
                 continue
             recipient = self._household.firewall.recipients.get(recipient_id)

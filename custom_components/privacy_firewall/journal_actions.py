@@ -111,9 +111,7 @@ async def _get_disclosures(call: ServiceCall) -> ServiceResponse:
         query = await _query(household, call)
         entries = await household.firewall.journal.disclosures(query)
         summary = (
-            await household.firewall.journal.summary(query.since, query.until, query.appliance_id)
-            if call.data[ATTR_SUMMARY]
-            else None
+            await household.firewall.journal.summary(query) if call.data[ATTR_SUMMARY] else None
         )
     except StorageError as err:
         raise failure("records_not_read") from err

@@ -49,7 +49,8 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[LevelSelect]:
             continue
         for recipient_id in point.recipients:
             recipient = household.firewall.recipients.get(recipient_id)
-            if recipient is not None:
+            # Where there is one level only, the switch says it all.
+            if recipient is not None and household.firewall.may_be_coarse(point):
                 yield LevelSelect(household, point, recipient)
 
 

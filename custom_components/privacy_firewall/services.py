@@ -6,6 +6,7 @@ something else in the same call that is not there.
 """
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -104,7 +105,8 @@ async def _grant(call: ServiceCall) -> ServiceResponse:
         raise meant.unknown
     seconds, until = end_of(household, call.data)
     pairs = dict(meant.pairs)
-    given_before: list[Pair] = []
+    level = Level(call.data[ATTR_LEVEL])
+    apart = _Apart()
     if meant.whole is not None:
         for point in async_known_points(household, meant.whole, meant.appliances):
             pair = point.id, meant.whole
@@ -113,10 +115,17 @@ async def _grant(call: ServiceCall) -> ServiceResponse:
                 continue
             if household.firewall.is_sharing(*pair):
                 # Neither made shorter nor finer by a grant of all the others.
-                given_before.append(pair)
+                apart.given_before.append(pair)
+            elif _is_refused(household, pair):
+                # Somebody said no to this one; its own name turns it on.
+                apart.refused_before.append(pair)
+            elif level is Level.COARSE and not household.firewall.may_be_coarse(point):
+                apart.not_coarse.append(pair)
             else:
                 pairs[pair] = None
-    _check_person(household, call.data.get(ATTR_PERSON), [*pairs, *given_before])
+    if not (pairs or apart.given_before or apart.refused_before or apart.not_coarse):
+        raise refusal("nothing_to_grant")
+    _check_person(household, call.data.get(ATTR_PERSON), [*pairs, *apart.given_before])
     await _check_may_control(call)
     if pairs:
         await household.decisions.async_give(
@@ -124,13 +133,27 @@ async def _grant(call: ServiceCall) -> ServiceResponse:
             how=HOW,
             context=call.context,
             entity_id=None,
-            level=Level(call.data[ATTR_LEVEL]),
+            level=level,
             seconds=seconds,
             until=until,
         )
     return _response(household, pairs) | {
-        "given_before": [async_described(household, pair) for pair in given_before]
+        name: [async_described(household, pair) for pair in found]
+        for name, found in (
+            ("given_before", apart.given_before),
+            ("refused_before", apart.refused_before),
+            ("not_coarse", apart.not_coarse),
+        )
     }
+
+
+@dataclass(slots=True)
+class _Apart:
+    """What a grant of a whole recipient leaves as it is."""
+
+    given_before: list[Pair] = field(default_factory=list[Pair])
+    refused_before: list[Pair] = field(default_factory=list[Pair])
+    not_coarse: list[Pair] = field(default_factory=list[Pair])
 
 
 async def _refuse(call: ServiceCall) -> ServiceResponse:
@@ -161,12 +184,15 @@ async def _narrow(
     pairs = dict(meant.pairs)
     if meant.whole is not None:
         pairs |= dict.fromkeys(whole(household, meant, meant.whole))
-    if pairs:
-        await household.decisions.async_decide(
-            list(pairs), state, household.grants.decider(HOW, call.context)
-        )
+    decider = household.grants.decider(HOW, call.context)
+    if pairs and state is ConsentState.REFUSED:
+        await household.decisions.async_refuse(list(pairs), decider)
+    elif pairs:
+        await household.decisions.async_decide(list(pairs), state, decider)
     if meant.unknown is not None:
         # Only now: what was there is stopped.
+        if pairs:
+            raise refusal("stopped_but_for", missing=str(meant.missing), stopped=str(len(pairs)))
         raise meant.unknown
     return _response(household, pairs)
 

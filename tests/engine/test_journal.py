@@ -384,7 +384,8 @@ async def test_a_summary(journal: Journal, week: list[Entry]) -> None:
                     released[point] = released.get(point, 0) + 1
                 for point in one.coarse:
                     coarse[point] = coarse.get(point, 0) + 1
-        assert await journal.summary(since, until, appliance) == Summary(
+        query = Query(since=since, until=until, appliance_id=appliance)
+        assert await journal.summary(query) == Summary(
             counts=counts,
             released=released,
             coarse=coarse,  # type: ignore[arg-type]
@@ -403,7 +404,7 @@ async def test_questions_are_answered_from_an_index(
     asked: list[str] = []
     await file.run(lambda c: c.set_trace_callback(asked.append))
     await journal.disclosures(query)
-    await journal.summary(1.0, 5.0, query.appliance_id)
+    await journal.summary(Query(since=1.0, until=5.0, appliance_id=query.appliance_id))
     await file.run(lambda c: c.set_trace_callback(None))
     plans = [
         step

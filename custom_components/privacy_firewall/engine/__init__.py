@@ -28,6 +28,7 @@ from .diagnosis import Trouble, diagnose
 from .errors import (
     ConsentError,
     EngineError,
+    NotCoarseError,
     PathSyntaxError,
     StorageDamagedError,
     StorageError,
@@ -53,6 +54,7 @@ __all__ = [
     "Format",
     "ListError",
     "Neighbours",
+    "NotCoarseError",
     "PathSyntaxError",
     "Preview",
     "Query",

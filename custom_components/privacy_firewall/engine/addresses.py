@@ -31,6 +31,15 @@ def innermost(address: Address) -> Address:
     return address
 
 
+def is_address(host: str) -> bool:
+    """Tell whether a host is an address, not a name."""
+    try:
+        ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def is_private(packed: bytes) -> bool:
     """Tell whether a packed address (4 or 16 bytes) is none of the internet's, or hides one."""
     first = packed[0]

@@ -382,6 +382,12 @@ class Consents:
         """Whether everything is denied."""
         return self.measures.get(Measure.LOCKDOWN) is not None
 
+    @property
+    def locked_down_since(self) -> float | None:
+        """When everything began to be denied, in seconds since 1970; None where it is not."""
+        taken = self.measures.get(Measure.LOCKDOWN)
+        return None if taken is None else taken.at
+
     @_whole
     async def lock_down(self, decider: Decider, *, on: bool) -> None:
         """Deny everything, at once, or bring back what was consented; raises `StorageError`.

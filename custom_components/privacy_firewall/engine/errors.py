@@ -4,6 +4,7 @@
     ├── Refused            the transmission's fault: denied, with a bounded reason
     ├── PathSyntaxError    a field path that is outside our subset of JSONPath
     ├── ConsentError       a consent decision that cannot be recorded as asked
+    │   └── NotCoarseError    what was to be given coarse passes as it is or not at all
     └── StorageError       the disk's fault: nothing leaves until it is mended
         └── StorageDamagedError   what stands there is no database, or no longer a whole one
 
@@ -35,6 +36,10 @@ class PathSyntaxError(EngineError):
 
 class ConsentError(EngineError):
     """A consent decision about something that does not exist or may not be decided so."""
+
+
+class NotCoarseError(ConsentError):
+    """A coarse consent for what cannot be made coarse: it would stand, and pass nothing."""
 
 
 class StorageError(EngineError):

@@ -38,6 +38,7 @@ from .model import (
 from .name_gate import NameGate
 from .pipeline import Passage, Pipeline
 from .proving import Proving
+from .redaction.transforms import may_be_coarse
 
 _LOGGER = logging.getLogger(__name__)
 SEEN_FOR = 24 * 3600.0
@@ -427,6 +428,10 @@ class Firewall:
     def promoted(self, appliance_id: str) -> list[DataPoint]:
         """Return the data points of an appliance that have entities."""
         return self._pipeline.promoted(self._appliances[appliance_id])
+
+    def may_be_coarse(self, point: DataPoint) -> bool:
+        """Tell whether a data point can be given coarse at all."""
+        return may_be_coarse(point.kinds, point.category, point.unit)
 
     def has_sensor(self, point: DataPoint) -> bool:
         """Tell whether a promoted data point's own reading is shown as a sensor."""

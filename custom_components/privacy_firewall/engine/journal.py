@@ -8,6 +8,7 @@ A row takes some 80 bytes: 100 MB held 1.2 million made-up transmissions of a do
 """
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from math import inf
 import sqlite3
@@ -73,23 +74,19 @@ class Journal:
         """Return a page of entries with their numbers, newest first; raises `StorageError`."""
         return await self._database.run(partial(entries.disclosures, self._interned, query))
 
-    async def summary(
-        self,
-        since: float | None = None,
-        until: float | None = None,
-        appliance_id: str | None = None,
-    ) -> Summary:
-        """Count a period; raises `StorageError`."""
+    async def summary(self, query: Query | None = None) -> Summary:
+        """Count what a query asks for, whatever its page; raises `StorageError`."""
+        query = query or Query()
         found = await self._database.run(entries.period)
         if found is None:
             return Summary()
-        start = found[0] if since is None else max(since, found[0])
-        end = found[1] + 1 if until is None else min(until, found[1] + 1)
+        start = found[0] if query.since is None else max(query.since, found[0])
+        end = found[1] + 1 if query.until is None else min(query.until, found[1] + 1)
         total = Summary()
         # A day at a time, so that entries are appended between.
         while start < end:
-            query = Query(since=start, until=min(start + _DAY, end), appliance_id=appliance_id)
-            total += await self._database.run(partial(entries.summary, self._interned, query))
+            day = replace(query, since=start, until=min(start + _DAY, end), before=None)
+            total += await self._database.run(partial(entries.summary, self._interned, day))
             start += _DAY
         return total
 

@@ -43,7 +43,7 @@ from .naming import (
     Stranger,
 )
 from .policy import Policy
-from .redaction.identifiers import looks_like_data
+from .redaction.identifiers import spoken
 
 GATE = "dns"
 REFUSED_SECONDS = 60.0
@@ -423,8 +423,3 @@ def _decided(entry: Entry) -> Decided:
         recipient_ids=entry.recipient_ids,
         released=entry.released,
     )
-
-
-def spoken(name: str) -> str:
-    """Return a name as it is told and written: labels that look like data collapse to `*`."""
-    return ".".join("*" if looks_like_data(label) else label for label in name.split("."))

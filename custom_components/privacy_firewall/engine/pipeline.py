@@ -15,6 +15,7 @@ import traceback
 from urllib.parse import urlsplit
 
 from . import learning, policy as rules
+from .addresses import is_address
 from .clock import ForwardClock
 from .errors import Refused, StorageError
 from .events import Decided, Discovered, Event, Reading, Unclaimed
@@ -35,7 +36,7 @@ from .model import (
 )
 from .payload import request as requests
 from .policy import Policy, Question
-from .redaction.identifiers import Identities, looks_like_data
+from .redaction.identifiers import Identities, looks_like_data, spoken
 from .selftest import CANARY
 
 _LOGGER = logging.getLogger(__name__)
@@ -177,7 +178,10 @@ class Pipeline:
         )
 
     def _count_unclaimed(self, appliance: Appliance, transmission: Transmission) -> None:
-        place = appliance.id, transmission.host or "", transmission.method
+        # A label that an appliance makes up could tell anything; addresses tell where to.
+        host = transmission.host or ""
+        shown = host if is_address(host) else spoken(host)
+        place = appliance.id, shown, transmission.method
         if place not in self._unclaimed and len(self._unclaimed) >= MAX_UNCLAIMED:
             return
         self._unclaimed[place] = self._unclaimed.get(place, 0) + 1
@@ -444,7 +448,8 @@ def _whereabouts(error: BaseException) -> str:
 
 
 def _origin(transmission: Transmission) -> str:
-    return f"{transmission.method} {transmission.host or ''}/…"
+    host = transmission.host or ""
+    return f"{transmission.method} {host if is_address(host) else spoken(host)}/…"
 
 
 def _as_asked(transmission: Transmission, appliance: Appliance) -> Endpoint:

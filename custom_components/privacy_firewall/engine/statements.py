@@ -1,7 +1,7 @@
 """What a decision is about, put down with the names of things and the notice it is made under."""
 
 from .clock import ForwardClock
-from .errors import ConsentError
+from .errors import ConsentError, NotCoarseError
 from .learning import Learning
 from .ledger import Entry
 from .model import Appliance, Consent, ConsentState, Kind, Level, Recipient
@@ -60,7 +60,7 @@ class Statements:
         ):
             raise ConsentError("this recipient does not receive this data point")
         if level is Level.COARSE and not may_be_coarse(point.kinds, point.category, point.unit):
-            raise ConsentError("this passes as it is or not at all: it cannot be made coarse")
+            raise NotCoarseError("this passes as it is or not at all: it cannot be made coarse")
         appliance = self.appliances.get(point.appliance_id)
         notice = self.notice(recipient_id)
         return Entry(

@@ -98,6 +98,11 @@ def looks_like_data(name: str) -> bool:
     return any(shape.fullmatch(name) for shape in _SHAPES)
 
 
+def spoken(host: str) -> str:
+    """Return a host as it is told and written: labels that look like data collapse to `*`."""
+    return ".".join("*" if looks_like_data(label) else label for label in host.split("."))
+
+
 def stands_for_name(name: str) -> bool:
     """Tell whether a member name is like those that stand for withheld names: `_1`, `_2`, ..."""
     return _STAND_IN.fullmatch(name) is not None

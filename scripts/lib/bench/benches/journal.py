@@ -109,7 +109,7 @@ def _query(options: Options) -> Iterator[Case]:
             (since, one),
         ),
         "query, a day summed up": (
-            lambda journal: journal.summary(since),
+            lambda journal: journal.summary(Query(since=since)),
             (
                 "SELECT appliance_id, outcome, reason, released, COUNT(*) FROM journal"
                 " WHERE at >= ? GROUP BY appliance_id, outcome, reason, released"
