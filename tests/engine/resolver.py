@@ -91,12 +91,7 @@ class Resolver:
 
     @asynccontextmanager
     async def open(self, address: str = "127.0.0.1") -> AsyncIterator[Resolver]:
-        loop = asyncio.get_running_loop()
-        tcp = await asyncio.start_server(self._stream, address, self.port, ssl=self.server)
-        self.port = tcp.sockets[0].getsockname()[1]
-        udp, _ = await loop.create_datagram_endpoint(
-            lambda: _Datagrams(self), local_addr=(address, self.port)
-        )
+        tcp, udp = await self._listen(address)
         try:
             yield self
         finally:
@@ -105,6 +100,23 @@ class Resolver:
             self.hang_up()
             for task in list(self._tasks):
                 task.cancel()
+
+    async def _listen(self, address: str) -> tuple[asyncio.Server, asyncio.DatagramTransport]:
+        """Find a port that is free for both."""
+        wanted = self.port
+        while True:
+            tcp = await asyncio.start_server(self._stream, address, wanted, ssl=self.server)
+            self.port = tcp.sockets[0].getsockname()[1]
+            try:
+                udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                    lambda: _Datagrams(self), local_addr=(address, self.port)
+                )
+            except OSError:
+                tcp.close()
+                if wanted:
+                    raise
+                continue
+            return tcp, udp
 
     def hang_up(self) -> None:
         """Close every connection."""

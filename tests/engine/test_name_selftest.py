@@ -28,11 +28,11 @@ async def resolver() -> AsyncIterator[Resolver]:
 async def firewall(tmp_path: Path, resolver: Resolver) -> AsyncIterator[Firewall]:
     made = Firewall(database=tmp_path / "firewall.db", on_event=lambda _: None)
     await made.start()
-    made.configure([], [])
-    await made.open_gate("127.0.0.1", 0)
-    made.names.configure(Naming(steer_to=("127.0.0.77",)))
-    await made.names.open("127.0.0.1", 0, [Stated(address="127.0.0.1", port=resolver.port)])
     try:
+        made.configure([], [])
+        await made.open_gate("127.0.0.1", 0)
+        made.names.configure(Naming(steer_to=("127.0.0.77",)))
+        await made.names.open("127.0.0.1", 0, [Stated(address="127.0.0.1", port=resolver.port)])
         yield made
     finally:
         await made.stop()

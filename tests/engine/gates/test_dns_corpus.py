@@ -108,11 +108,11 @@ async def dnsmasq(folder: Path, names: list[str]) -> AsyncIterator[int]:
 async def gate(folder: Path, resolver: int, *recipients: Recipient) -> AsyncIterator[Firewall]:
     firewall = Firewall(database=folder / "firewall.db", on_event=lambda _: None)
     await firewall.start()
-    appliance = Appliance(id="box", name="Box", addresses=frozenset({APPLIANCE}))
-    firewall.configure([appliance], recipients)
-    firewall.names.configure(Naming(steer_to=("127.0.0.77",), has_resolver_at_home=True))
-    await firewall.names.open("127.0.0.1", 0, [Stated(address="127.0.0.1", port=resolver)])
     try:
+        appliance = Appliance(id="box", name="Box", addresses=frozenset({APPLIANCE}))
+        firewall.configure([appliance], recipients)
+        firewall.names.configure(Naming(steer_to=("127.0.0.77",), has_resolver_at_home=True))
+        await firewall.names.open("127.0.0.1", 0, [Stated(address="127.0.0.1", port=resolver)])
         yield firewall
     finally:
         await firewall.stop()

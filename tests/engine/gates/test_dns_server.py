@@ -100,25 +100,25 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with Resolver(zone=dict(ZONE)).open() as resolver:
         firewall = Firewall(database=tmp_path / "firewall.db", on_event=events.append)
         await firewall.start()
-        firewall.configure(
-            [Appliance(id="fridge", name="Fridge", addresses=frozenset({FRIDGE}))],
-            [
-                Recipient(
-                    id="frost",
-                    organisation="Frost",
-                    purpose=Purpose.SERVICE,
-                    endpoints=(Endpoint(host=READABLE),),
-                    names=frozenset({OPAQUE}),
-                )
-            ],
-        )
-        await firewall.open_gate("127.0.0.1", 0)
         made = House(firewall=firewall, resolver=resolver, events=events)
-        made.configure()
-        made.port = await firewall.names.open(
-            "127.0.0.1", 0, [Stated(address="127.0.0.1", port=resolver.port)]
-        )
         try:
+            firewall.configure(
+                [Appliance(id="fridge", name="Fridge", addresses=frozenset({FRIDGE}))],
+                [
+                    Recipient(
+                        id="frost",
+                        organisation="Frost",
+                        purpose=Purpose.SERVICE,
+                        endpoints=(Endpoint(host=READABLE),),
+                        names=frozenset({OPAQUE}),
+                    )
+                ],
+            )
+            await firewall.open_gate("127.0.0.1", 0)
+            made.configure()
+            made.port = await firewall.names.open(
+                "127.0.0.1", 0, [Stated(address="127.0.0.1", port=resolver.port)]
+            )
             yield made
         finally:
             for client in made.clients.values():

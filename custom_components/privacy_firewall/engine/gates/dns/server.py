@@ -52,6 +52,8 @@ MAX_DATAGRAM = 4_096
 """Bytes of a question; real ones have less than 300."""
 RECEIVE_BUFFER = 1 << 20
 """Bytes that the system keeps for us while the loop is busy."""
+ANY_PORT_TRIES = 9
+"""Further tries for any free port: one that is free for UDP may be taken for TCP."""
 MAX_STREAM = 65_535
 """Bytes of a message over TCP (RFC 1035, section 4.2.2)."""
 MAX_CONNECTIONS = 128
@@ -143,6 +145,12 @@ class DnsGate:
         """
         if ip_address(host).is_unspecified:
             raise OSError("a DNS gate listens on one address, never on all")
+        for _ in range(0 if port else ANY_PORT_TRIES):
+            with suppress(OSError):
+                return await self._open(host, port)
+        return await self._open(host, port)
+
+    async def _open(self, host: str, port: int) -> int:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
