@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import persistent_notification
 from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
-from homeassistant.components.blueprint import Blueprint
+from homeassistant.components.blueprint import Blueprint, BlueprintInputs
 from homeassistant.components.recorder import Recorder
 from homeassistant.components.recorder.models import StatisticMeanType
 from homeassistant.components.recorder.statistics import async_import_statistics
@@ -21,7 +21,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
-from homeassistant.util.yaml import load_yaml_dict
+from homeassistant.util.yaml import load_yaml_dict, parse_yaml
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -550,3 +550,24 @@ class TestWeeklySummary:
     ) -> None:
         await self._week(home, freezer, SUNDAY - timedelta(days=1))
         assert phone_alone.pushed == []
+
+
+def _examples() -> list[Any]:
+    """Every block of the docs that uses a blueprint."""
+    docs = (REPOSITORY / "docs" / "automations.md").read_text(encoding="utf-8")
+    blocks = [block.partition("```")[0] for block in docs.split("```yaml\n")[1:]]
+    return [parse_yaml(block) for block in blocks if "use_blueprint" in block]
+
+
+def test_the_examples_of_the_docs_have_all_that_is_asked_for() -> None:
+    examples = _examples()
+    assert len(examples) >= 3
+    for example in examples:
+        name = Path(example["use_blueprint"]["path"]).name
+        blueprint = Blueprint(
+            load_yaml_dict(str(FOLDER / name)),
+            path=name,
+            expected_domain="automation",
+            schema=AUTOMATION_BLUEPRINT_SCHEMA,
+        )
+        BlueprintInputs(blueprint, example).validate()

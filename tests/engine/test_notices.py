@@ -61,3 +61,14 @@ def test_the_same_statement_is_the_same_notice() -> None:
     again = replace(FROST, endpoints=FROST.endpoints[::-1], allow_private=True)
     assert compose(again) == compose(FROST)
     assert len(compose(FROST).hash) == 64
+
+
+def test_names_that_no_gate_reads_are_stated_and_another_one_is_another_notice() -> None:
+    plain = compose(FROST)
+    named = compose(replace(FROST, names=frozenset({"mqtt.cloud.example"})))
+    more = compose(replace(FROST, names=frozenset({"mqtt.cloud.example", "b.cloud.example"})))
+    assert "cannot be read" not in plain.text
+    assert "Where to by traffic that cannot be read: mqtt.cloud.example" in named.text
+    assert len({plain.hash, named.hash, more.hash}) == 3
+    only = compose(replace(FROST, endpoints=(), names=frozenset({"mqtt.cloud.example"})))
+    assert "Where to: nowhere that can be read" in only.text

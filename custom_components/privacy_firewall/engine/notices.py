@@ -29,19 +29,27 @@ class Notice:
 
 def compose(recipient: Recipient) -> Notice:
     """Write the notice of a recipient, its version still to be told."""
-    lines = (
+    lines = [
         f"Who receives: {recipient.organisation}",
         f"For what purpose: {recipient.purpose.value}",
         f"What the household gets in return: {recipient.benefit or UNKNOWN}",
         f"What stops working without: {recipient.if_refused or UNKNOWN}",
         f"Sent along with anything granted: {_listed(recipient.functional) or 'nothing'}",
         "Replaced by a constant while withheld: " + (_listed(recipient.neutral) or "nothing"),
-        f"Where to: {_listed(str(one) for one in recipient.endpoints) or UNKNOWN}",
+        f"Where to: {_listed(str(one) for one in recipient.endpoints) or _nowhere(recipient)}",
         f"Where it is stored, and how long: {UNKNOWN}",
         "How to withdraw: turn the switch off, or use the withdraw action; it holds at once.",
-    )
+    ]
+    if recipient.names:
+        # Only then, so that every other notice reads as it did, and stays agreed to.
+        lines.insert(-2, f"Where to by traffic that cannot be read: {_listed(recipient.names)}")
     text = "\n".join(lines)
     return Notice(recipient_id=recipient.id, text=text, hash=sha256(text.encode()).hexdigest())
+
+
+def _nowhere(recipient: Recipient) -> str:
+    """Return what is said where there is no endpoint: it may be reached in other ways."""
+    return "nowhere that can be read" if recipient.names else UNKNOWN
 
 
 def _listed(items: Iterable[str]) -> str:
