@@ -81,7 +81,7 @@ async def test_first_step_only_looks(hass: HomeAssistant, setup: AsyncMock) -> N
     headings = [line for line in told.splitlines() if line.startswith("**")]
     assert headings == [
         "**Could be read here: 1**",
-        "**Could only be blocked by name (not yet): 22**",
+        "**Can only be blocked by name: 22**",
         "**Would starve: 1**",
     ]
     lists = [block.splitlines() for block in told.split("\n\n") if block.startswith("- ")]
