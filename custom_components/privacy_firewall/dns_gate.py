@@ -15,6 +15,7 @@ from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.core_config import Config
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .dns_stored import DnsGate, dns_gate, is_wanted, list_path, read_lists
@@ -46,6 +47,8 @@ class DnsKeeper:
         self._household = household
         self.place: tuple[str, int] | None = None
         """Where it listens now."""
+        self.opened_at: datetime | None = None
+        """When it opened there."""
         self.is_wanted = False
         """Whether the household turned it on, open or not."""
         self.epoch = 0
@@ -125,6 +128,7 @@ class DnsKeeper:
             self._retry = async_call_later(self._household.hass, RETRY_SECONDS, self._try_again)
         else:
             self.place, self._opened = (chosen.host, chosen.port), chosen
+            self.opened_at = dt_util.utcnow()
             self._household.issues.async_dns_gate(None)
 
     async def _try_again(self, _: datetime) -> None:

@@ -20,6 +20,7 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.event import async_track_time_interval
 
 from .announcements import Announcer
+from .bypass import Bypass
 from .consent_announcements import ConsentAnnouncer
 from .const import (
     DATABASE,
@@ -119,13 +120,15 @@ class Household:
         self.observed = Observed(self)
         self.issues = Issues(hass, self)
         self.dns = DnsKeeper(self)
+        self.bypass = Bypass(self)
+        self.resolve_mac = MacTable(hass)
         self.readings: dict[str, Reading] = {}
         """The newest reading per data point, for sensors that are only being added."""
         self.database = database_path(hass)
         self.firewall = Firewall(
             database=self.database,
             on_event=self._on_event,
-            resolve_mac=MacTable(hass),
+            resolve_mac=self.resolve_mac,
             protected_ports=frozenset({hass.http.server_port}),
         )
         self.decisions = Decisions(self.firewall, self.grants, self.async_changed)
@@ -154,6 +157,7 @@ class Household:
             self.grants.async_listen(),
             self.links.async_follow(),
             self.issues.async_start(),
+            self.bypass.async_start(),
             # What was seen grows old by itself, and no event tells of it.
             async_track_time_interval(self.hass, self._look_again, LOOK_AGAIN),
             async_track_time_interval(self.hass, self._async_ask, ASK_AGAIN),

@@ -37,6 +37,7 @@ DAMAGED = "storage_damaged"
 JOURNAL_REPLACED = "journal_replaced"
 GONE = "appliance_gone"
 SILENT = "appliance_silent"
+BYPASSING = "appliance_bypassing"
 RESTORED = "restored"
 QUESTIONS = "questions"
 NOTICE = "notice"
@@ -300,6 +301,17 @@ class Issues:
                 if seen is not None and now - seen > SILENT_FOR
                 else None
             )
+            if (around := self._household.bypass.found.get(appliance_id)) is not None:
+                wanted.add(f"{BYPASSING}_{appliance_id}")
+                self._raise(
+                    f"{BYPASSING}_{appliance_id}",
+                    ir.IssueSeverity.WARNING,
+                    key=BYPASSING,
+                    placeholders={"appliance": written(appliance.name)},
+                    appliance_id=appliance_id,
+                    way=around.way.value,
+                    where=around.where,
+                )
             if kind is not None:
                 wanted.add(f"{kind}_{appliance_id}")
                 self._raise(
@@ -310,7 +322,8 @@ class Issues:
                     appliance_id=appliance_id,
                 )
         for issue_id in async_raised(self._hass):
-            if issue_id.startswith((f"{GONE}_", f"{SILENT}_")) and issue_id not in wanted:
+            kinds = f"{GONE}_", f"{SILENT}_", f"{BYPASSING}_"
+            if issue_id.startswith(kinds) and issue_id not in wanted:
                 self._drop(issue_id)
 
     def open_questions(self) -> list[Consent]:

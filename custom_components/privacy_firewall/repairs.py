@@ -6,6 +6,7 @@ that nobody named.
 """
 
 from collections.abc import Callable
+from typing import override
 
 from homeassistant.components.repairs import (
     ConfirmRepairFlow,
@@ -25,6 +26,7 @@ from .engine import StorageError, Trouble, diagnose, start_over
 from .forms import async_words, listed, plain
 from .household import database_path
 from .issues import (
+    BYPASSING,
     DAMAGED,
     DNS_GATE,
     GATE,
@@ -257,8 +259,15 @@ class ApplianceFlow(_EntryFlow):
         return self.async_show_menu(
             step_id="init",
             menu_options=list(self.menu),
-            description_placeholders={"appliance": plain(subentry.title)},
+            description_placeholders={
+                "appliance": plain(subentry.title),
+                **await self._async_named(),
+            },
         )
+
+    async def _async_named(self) -> dict[str, str]:
+        """Return what the form names beside the appliance."""
+        return {}
 
     async def async_step_open_appliance(
         self, user_input: dict[str, str] | None = None
@@ -309,6 +318,23 @@ class ApplianceFlow(_EntryFlow):
         return self.async_create_entry(data={})
 
 
+class BypassingFlow(ApplianceFlow):
+    """An appliance goes around the gates: what was seen, and that it cannot be held from here."""
+
+    menu = ("open_appliance", "leave", "remove")
+
+    @override
+    async def _async_named(self) -> dict[str, str]:
+        """Say what was seen."""
+        words = await async_words(self.hass, "bypass")
+        seen = words.get(self._said("way"), "-")
+        return {"seen": seen.format(where=f"`{plain(self._said('where'))}`")}
+
+    async def async_step_leave(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Close it; it comes back when something else is seen."""
+        return self.async_create_entry(data={})
+
+
 class GoneFlow(ApplianceFlow):
     """The device that an appliance was linked with is no more."""
 
@@ -316,6 +342,7 @@ class GoneFlow(ApplianceFlow):
 
 
 _FLOWS: dict[str, Callable[[], RepairsFlow]] = {
+    BYPASSING: BypassingFlow,
     DAMAGED: DamagedFlow,
     DNS_GATE: DnsGateFlow,
     GATE: GateFlow,

@@ -24,6 +24,7 @@ The seam. `Firewall` takes frozen values (`model`) and hands out frozen events; 
 engine is meant for use from outside.
 """
 
+from .conntrack import Flow, flows
 from .diagnosis import Trouble, diagnose
 from .errors import (
     ConsentError,
@@ -51,6 +52,7 @@ __all__ = [
     "ConsentError",
     "EngineError",
     "Firewall",
+    "Flow",
     "Format",
     "ListError",
     "Neighbours",
@@ -66,6 +68,7 @@ __all__ = [
     "all_paths",
     "diagnose",
     "expand_name",
+    "flows",
     "fold_name",
     "load_lists",
     "parse_path",

@@ -24,6 +24,7 @@ from .inspection import Inspection
 from .journal import MAX_AGE, MAX_BYTES, Entry, Tally
 from .lookups import Lookups
 from .model import (
+    OPAQUE_FIELD,
     Appliance,
     ApplianceStatus,
     Consent,
@@ -134,6 +135,7 @@ class Firewall:
         self._bounds = MAX_AGE, MAX_BYTES
         self._purged = -inf
         self._is_configured = False
+        self._bypassing: frozenset[str] = frozenset()
         self._proving = Proving(
             gate=self._gate,
             names=self.names,
@@ -461,6 +463,8 @@ class Firewall:
             if not self._gate.is_open or self.names.is_down
             else Protection.MONITORED
             if self.let_through_until(appliance_id) is not None
+            else Protection.BYPASSING
+            if appliance_id in self._bypassing
             else Protection.NOT_SEEN
             if not self._is_fresh(last_seen)
             else Protection.CANNOT_SEE_INSIDE
@@ -475,6 +479,14 @@ class Firewall:
             last_seen=last_seen,
             last_disclosure=sums.last_disclosure,
         )
+
+    def note_bypassing(self, appliance_ids: frozenset[str]) -> None:
+        """Take note of which appliances were seen to go around the gates, from outside of here."""
+        self._bypassing = appliance_ids
+
+    def is_opaque(self, point: DataPoint) -> bool:
+        """Tell whether a data point is all that an appliance sends where no gate can read."""
+        return point.field == OPAQUE_FIELD
 
     def _is_fresh(self, at: float | None) -> bool:
         return at is not None and self._clock.now() - at < SEEN_FOR
