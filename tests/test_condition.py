@@ -75,6 +75,8 @@ async def test_an_automation_goes_on_while_something_is_shared(home: Home) -> No
         ({}, True),
         ({"recipient": "frostline"}, True),
         ({"recipient": "Adlens"}, False),
+        ({"recipient": "Frostline (service) "}, True),
+        ({"recipient": "Frostline (marketing)"}, False),
         ({"recipient": ["Adlens", "Frostline"]}, True),
         ({"purpose": "service"}, True),
         ({"purpose": ["marketing", "analytics"]}, False),

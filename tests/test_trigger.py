@@ -94,6 +94,9 @@ def _permitted(home: Home) -> Event:
         ({"recipient": "adlens"}, [ADLENS]),
         ({"recipient": ["Adlens", "Frostline"]}, [FROSTLINE, ADLENS]),
         ({"recipient": "Somebody"}, []),
+        # As actions take it.
+        ({"recipient": " adlens (MARKETING)"}, [ADLENS]),
+        ({"recipient": "Adlens (service)"}, []),
         ({"purpose": "service"}, [FROSTLINE]),
         ({"purpose": ["marketing", "analytics"]}, [ADLENS]),
         ({"purpose": "marketing", "recipient": "Frostline"}, []),

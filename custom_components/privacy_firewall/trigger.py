@@ -48,15 +48,20 @@ RECIPIENT_FIELDS: dict[probatio.Marker, Any] = {
     probatio.Optional(CONF_RECIPIENT): probatio.All(cv.ensure_list, [cv.string]),
     probatio.Optional(CONF_PURPOSE): some_of(Purpose),
 }
-"""The filters by whom it is for: organisation or id of the recipient, and purpose."""
+"""The filters by whom it is for: name or id of the recipient, and purpose."""
 
 
 def is_for(
     options: Mapping[str, Any], organisation: str | None, recipient_id: str, purpose: str | None
 ) -> bool:
-    """Tell whether a recipient passes the filters; what is not asked for passes."""
-    wanted = [one.casefold() for one in options.get(CONF_RECIPIENT) or ()]
-    names = {recipient_id.casefold(), (organisation or recipient_id).casefold()}
+    """Tell whether a recipient passes the filters; what is not asked for passes.
+
+    One is named as actions take it: by id, by organisation, or by that with the purpose.
+    """
+    wanted = [one.strip().casefold() for one in options.get(CONF_RECIPIENT) or ()]
+    names = {recipient_id.casefold()}
+    if organisation is not None:
+        names |= {organisation.casefold(), f"{organisation} ({purpose})".casefold()}
     if wanted and names.isdisjoint(wanted):
         return False
     purposes = options.get(CONF_PURPOSE)
