@@ -2,6 +2,7 @@
 
 import ast
 from functools import cache
+import json
 from pathlib import Path
 import re
 from typing import Any
@@ -78,7 +79,7 @@ def test_every_platform_says_how_many_at_once() -> None:
     assert {one for one in platforms if "PARALLEL_UPDATES" not in bound(modules()[one])} == set()
 
 
-def test_no_rule_of_a_dependency_is_waived_while_there_is_one() -> None:
-    """Three rules are exempt because nothing is required."""
-    manifest = (INTEGRATION / "manifest.json").read_text(encoding="utf-8")
-    assert '"requirements": []' in manifest
+def test_no_rule_of_a_dependency_is_waived_for_another() -> None:
+    """Rules are met or waived for the one package that is required, which does no I/O."""
+    manifest = json.loads((INTEGRATION / "manifest.json").read_text(encoding="utf-8"))
+    assert [one.partition("==")[0] for one in manifest["requirements"]] == ["publicsuffixlist"]

@@ -306,7 +306,7 @@ async def test_name_leads_to_the_recipients_form_as_a_name(
     call(hass, entry, "mqtt.vendor.example", method="DNS", count=7)
     result = await fix(hass)
     assert result["description_placeholders"]["unclaimed"] == (
-        r"- Fridge \*1\* → `mqtt.vendor.example` (DNS): 7"
+        r"- Fridge \*1\* → `mqtt.vendor.example` (DNS), registered as `vendor.example`: 7"
     )
     result = await choose(hass, result, next_step_id="add_recipient")
     flow_id = result["next_flow"][1]
@@ -332,6 +332,25 @@ async def test_names_and_calls_are_picked_from(hass: HomeAssistant, entry: MockC
     result = await choose(hass, result, endpoints=lines)
     form = await hass.config_entries.subentries.async_configure(result["next_flow"][1])
     assert suggested(form) == {"endpoints": lines[:1], "names": lines[1:]}
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("eu.telemetry.vendor.co.uk", ", registered as `vendor.co.uk`"),
+        ("a.s3.eu-west-1.amazonaws.com", ", on a shared host of Amazon Web Services, so"),
+        ("vendor.co.uk", ""),
+        ("*.com", ""),
+        ("192.0.2.7", ""),
+    ],
+)
+async def test_host_is_shown_with_what_its_name_tells(
+    hass: HomeAssistant, entry: MockConfigEntry, host: str, told: str
+) -> None:
+    call(hass, entry, host, method="GET")
+    result = await fix(hass)
+    line = result["description_placeholders"]["unclaimed"]
+    assert f"`{host}` (GET){told or ':'}" in line
 
 
 async def test_name_with_labels_like_data_is_shown_and_not_proposed(

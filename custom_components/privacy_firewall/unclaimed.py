@@ -5,6 +5,7 @@ hears of it, and says whose it is or leaves it denied. Only appliance, host and 
 (of a name, in the method's place, `DNS`); paths are not, for appliances write data into them.
 """
 
+from collections.abc import Mapping
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ from .const import (
     DOMAIN,
     SUBENTRY_RECIPIENT,
 )
-from .engine import expand_name
+from .engine import Face, Faces, expand_name
 from .engine.events import Unclaimed
 from .engine.model import Endpoint
 from .forms import async_words, listed, plain
@@ -66,6 +67,9 @@ class Call(NamedTuple):
 
 _CALLS: HassKey[dict[str, dict[Call, int]]] = HassKey(f"{DOMAIN}.unclaimed")
 """Per entry, how often each call was counted since the engine started."""
+
+_FACES: HassKey[Faces] = HassKey(f"{DOMAIN}.faces")
+"""What tells whose hosts are; read when first asked."""
 
 
 def is_plausible(event: Unclaimed) -> bool:
@@ -185,11 +189,17 @@ class UnclaimedFlow(RepairsFlow):
         if not (calls := _open_calls(self.hass, entry)):
             return self.async_create_entry(data={})
         self._shown = list(calls)
-        lines = [f"{_written(entry, call)}: {count}" for call, count in calls.items()]
+        words = await async_words(self.hass)
+        if (faces := self.hass.data.get(_FACES)) is None:
+            faces = self.hass.data[_FACES] = await self.hass.async_add_executor_job(Faces)
+        lines = []
+        for call, count in calls.items():
+            told = _told(faces.of(call.host), call.host, words)
+            lines.append(", ".join(filter(None, (_written(entry, call), told))) + f": {count}")
         return self.async_show_menu(
             step_id="init",
             menu_options=["add_recipient", "leave_denied"],
-            description_placeholders={"unclaimed": listed(lines, await async_words(self.hass))},
+            description_placeholders={"unclaimed": listed(lines, words)},
         )
 
     async def async_step_leave_denied(
@@ -273,6 +283,15 @@ def _written(entry: ConfigEntry, call: Call) -> str:
     """Return a call as a line of a list; its host was checked to be no Markdown."""
     name = entry.subentries[call.appliance_id].title
     return f"{plain(name)} → `{call.host}` ({call.method})"
+
+
+def _told(face: Face, host: str, words: Mapping[str, str]) -> str | None:
+    """Return in words what a host's name tells, None where it is no more than the name itself."""
+    if face.shared is not None:
+        return words.get("shared_host", "{owner}").format(owner=face.shared)
+    if face.domain == host or "*" in face.domain:
+        return None
+    return words.get("registered_as", "{domain}").format(domain=f"`{face.domain}`")
 
 
 def _endpoint(entry: ConfigEntry, call: Call) -> str:

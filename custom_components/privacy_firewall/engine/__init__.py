@@ -35,6 +35,7 @@ from .errors import (
     StorageError,
 )
 from .export import Format
+from .faces import Face, Faces
 from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
 from .journal import Query
@@ -51,6 +52,8 @@ __all__ = [
     "BlockList",
     "ConsentError",
     "EngineError",
+    "Face",
+    "Faces",
     "Firewall",
     "Flow",
     "Format",
