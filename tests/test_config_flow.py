@@ -627,15 +627,16 @@ async def test_appliance_changes(hass: HomeAssistant) -> None:
     """The form shows what is known; what it does not show stays."""
     device = a_device(hass, "02:00:00:00:00:01")
     entry = a_entry(
-        appliance("Washer", addresses=["10.0.0.1"], device_id=device, promoted=["p"], later=1),
+        appliance("*Washer*", addresses=["10.0.0.1"], device_id=device, promoted=["p"], later=1),
         port=8080,
     )
     entry.add_to_hass(hass)
     form = Form(hass, entry, "appliance")
     result = await form.change(form.newest)
-    assert result["description_placeholders"]["appliance"] == "Washer"
+    assert result["description_placeholders"]["appliance"] == r"\*Washer\*"
     shown = suggested(result)
-    assert shown == {**NEW, "device_id": device, "addresses": ["10.0.0.1"], "macs": []}
+    as_stored = {"name": "*Washer*", "device_id": device, "addresses": ["10.0.0.1"], "macs": []}
+    assert shown == NEW | as_stored
     result = await form.fill(**shown | {"name": "Tumbler", "remainder": "deny", "answer": "refuse"})
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     assert form.newest.title == "Tumbler"
@@ -863,6 +864,14 @@ async def test_recipient_exists_once_per_purpose(recipients: Form) -> None:
     assert result["errors"] == {"organisation": "recipient_exists"}
     result = await recipients.fill(**WHO | {"purpose": "marketing"}, endpoints=WHERE)
     assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_name_in_a_forms_text_is_no_markdown(recipients: Form) -> None:
+    """Forms render Markdown, a picture from elsewhere too."""
+    await recipients.add(**WHO | {"organisation": "![Vendor](y)"}, endpoints=WHERE)
+    result = await recipients.change(recipients.newest)
+    shown = result["description_placeholders"]["recipient"]
+    assert shown == r"\!\[Vendor\](y) (service)"
 
 
 async def test_recipient_changes_but_not_who_and_why(recipients: Form) -> None:

@@ -101,7 +101,10 @@ class ApplianceFlow(ConfigSubentryFlow):
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(schema, suggested),
             errors=check.errors,
-            description_placeholders={"appliance": str(known.get(CONF_NAME, "")), **check.named},
+            description_placeholders={
+                "appliance": plain(str(known.get(CONF_NAME, ""))),
+                **check.named,
+            },
             last_step=False,
         )
 
@@ -131,7 +134,7 @@ class ApplianceFlow(ConfigSubentryFlow):
             step_id="device_mac",
             data_schema=self.add_suggested_values_to_schema(schema, suggested),
             errors=check.errors,
-            description_placeholders={"appliance": self._data[CONF_NAME]},
+            description_placeholders={"appliance": plain(self._data[CONF_NAME])},
             last_step=False,
         )
 
@@ -145,7 +148,7 @@ class ApplianceFlow(ConfigSubentryFlow):
                 step_id="token",
                 data_schema=probatio.Schema({}),
                 description_placeholders={
-                    "appliance": self._data[CONF_NAME],
+                    "appliance": plain(self._data[CONF_NAME]),
                     "gate_url": gate_url(
                         place[CONF_HOST], place[CONF_PORT], self._data[CONF_TOKEN]
                     ),

@@ -34,6 +34,7 @@ from .forms import (
     Address,
     Check,
     choice,
+    plain,
     read_address,
     read_lines,
 )
@@ -107,7 +108,7 @@ class RecipientFlow(ConfigSubentryFlow):
             ),
             errors=check.errors,
             description_placeholders={
-                "recipient": subentry.title,
+                "recipient": plain(subentry.title),
                 **_EXAMPLES,
                 **check.named,
             },
