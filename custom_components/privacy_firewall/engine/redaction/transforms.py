@@ -41,6 +41,8 @@ BUCKETS: dict[str, float] = {
 """Width of a coarse value's bucket by unit; without a known unit one significant digit stays."""
 COORDINATE_STEP = 0.1
 """Degrees: 0.1 of latitude is 11 km."""
+_DEGREES = 180
+"""Beyond this a place is told by something else than degrees: a postal code, say."""
 _ISO_TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2}[T ]\d{2}):\d{2}(?::\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII
 )
@@ -88,7 +90,8 @@ def coarsen(value: Leaf, category: Category, unit: str | None) -> Leaf | None:
     """Make a value coarser, in its own type; None where that cannot be done.
 
     Times go to the hour (a date stays a date), coordinates to 0.1 degrees (about 10 km), numbers
-    to the lower border of their bucket. Booleans and free text cannot be made coarse.
+    to the lower border of their bucket. Booleans and free text cannot be made coarse, nor what
+    tells a place by another number than degrees. Where it can be hoped for, `may_be_coarse` tells.
     """
     if not isinstance(value, str):
         return None
@@ -105,6 +108,8 @@ def coarsen(value: Leaf, category: Category, unit: str | None) -> Leaf | None:
     if abs(number) > _LARGEST or math.isnan(number):
         return None
     if category is Category.LOCATION:
+        if abs(number) > _DEGREES:
+            return None
         text = _floor(number, COORDINATE_STEP)
     elif category is Category.TIME and _EPOCH_SECONDS[0] <= number < _EPOCH_SECONDS[1]:
         text = _floor(number, 3600)
