@@ -220,6 +220,20 @@ async def test_counts_go_on_after_a_reload(home: Home) -> None:
     assert home.sensor("denied").state == "2"
 
 
+async def test_identity_that_others_can_take_is_said_to_be(home: Home) -> None:
+    def identity() -> tuple[list[str], bool]:
+        told = home.sensor("protection").attributes
+        return told["recognised_by"], told["spoofable"]
+
+    assert identity() == (["address"], True)
+    await home.change(FRIDGE, macs=["02:00:00:00:00:01"])
+    await pass_time(home, STATUS_SECONDS)
+    assert identity() == (["mac", "address"], True)
+    await home.change(FRIDGE, token="t" * 43)
+    await pass_time(home, STATUS_SECONDS)
+    assert identity() == (["token", "mac", "address"], False)
+
+
 async def test_protection_is_what_was_observed(home: Home) -> None:
     assert home.sensor("protection").state == "not_seen"
     assert home.sensor("protection").attributes["last_seen"] is None

@@ -31,7 +31,7 @@ from .engine.events import (
     NamesAsked,
     Reading,
 )
-from .engine.model import DataPoint, Outcome, Protection
+from .engine.model import Appliance, DataPoint, Outcome, Protection
 from .engine.naming import NameCounts
 from .entity import (
     MAX_NAMES,
@@ -85,6 +85,15 @@ def _held_back(household: Household, appliance_id: str) -> list[DataPoint]:
     return [one for one in household.firewall.data_points(appliance_id) if one.id not in shown]
 
 
+def _identity(appliance: Appliance) -> dict[str, Any]:
+    """Return by what an appliance is recognised, and whether others at home can pass for it."""
+    marks = {"token": appliance.token, "mac": appliance.macs, "address": appliance.addresses}
+    return {
+        "recognised_by": [mark for mark, known in marks.items() if known],
+        "spoofable": appliance.token is None,
+    }
+
+
 SENSORS: tuple[ApplianceFact, ...] = (
     FactSensorEntityDescription(
         key="protection",
@@ -94,7 +103,8 @@ SENSORS: tuple[ApplianceFact, ...] = (
         options=[protection.value for protection in Protection],
         value_fn=lambda household, one: household.firewall.status(one).protection.value,
         attributes_fn=lambda household, one: {
-            "last_seen": moment(household.firewall.status(one).last_seen)
+            "last_seen": moment(household.firewall.status(one).last_seen),
+            **_identity(household.firewall.appliances[one]),
         },
         changed_by=(Decided, GateChanged, MeasureChanged, NamesAsked),
     ),
