@@ -8,11 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 import sqlite3
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 from homeassistant.config_entries import (
     RELOAD_AFTER_UPDATE_DELAY,
     ConfigEntryDisabler,
     ConfigEntryState,
+    ConfigFlow,
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import (
@@ -22,7 +24,14 @@ from homeassistant.helpers import (
 )
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    MockModule,
+    async_fire_time_changed,
+    mock_config_flow,
+    mock_integration,
+    mock_platform,
+)
 
 from custom_components.privacy_firewall.engine.model import ConsentState, Decider, Level
 from custom_components.privacy_firewall.household import database_path
@@ -234,6 +243,92 @@ async def test_a_removed_device_changes_nothing(
     await shares(shared, ONLY_TEMPERATURE)
     await shared.reload()
     await shares(shared, ONLY_TEMPERATURE)
+
+
+async def a_source(home: Home) -> tuple[MockConfigEntry, dr.DeviceEntry, str]:
+    """Another integration that runs, with the fridge as its device and one entity that shows it."""
+    mock_integration(
+        home.hass,
+        MockModule(
+            "source",
+            async_setup_entry=AsyncMock(return_value=True),
+            async_unload_entry=AsyncMock(return_value=True),
+        ),
+    )
+    mock_platform(home.hass, "source.config_flow", Mock())
+    entry = MockConfigEntry(domain="source")
+    entry.add_to_hass(home.hass)
+    with mock_config_flow("source", type("Flow", (ConfigFlow,), {})):
+        assert await home.hass.config_entries.async_setup(entry.entry_id)
+    device = dr.async_get(home.hass).async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={("source", "1")}, name="Kitchen fridge"
+    )
+    entity = er.async_get(home.hass).async_get_or_create(
+        "sensor", "source", "temperature", device_id=device.id, config_entry=entry
+    )
+    home.hass.states.async_set(entity.entity_id, "4.5")
+    await home.change(FRIDGE, device_id=device.id)
+    await shares(home, ONLY_TEMPERATURE)
+    return entry, device, entity.entity_id
+
+
+async def test_a_disabled_source_integration_changes_nothing(shared: Home) -> None:
+    """Its entry is disabled, and its devices with it; what we show on them stays."""
+    entry, device, _ = await a_source(shared)
+    switch = shared.switch("Temperature")
+    before = decided(shared)
+    for disabled_by in (ConfigEntryDisabler.USER, None):
+        with mock_config_flow("source", type("Flow", (ConfigFlow,), {})):
+            await shared.hass.config_entries.async_set_disabled_by(entry.entry_id, disabled_by)
+        await shared.hass.async_block_till_done()
+        await later(shared)
+        now = dr.async_get(shared.hass).async_get(device.id)
+        assert now is not None
+        assert (now.disabled_by is not None) is (disabled_by is not None)
+        # Home Assistant takes away that entry's entities on it, not ours.
+        assert shared.is_on(switch)
+        assert decided(shared) == before
+        await shares(shared, ONLY_TEMPERATURE)
+        await shared.reload()
+        await shares(shared, ONLY_TEMPERATURE)
+    assert shared.is_on(switch)
+    assert not shared.is_on(shared.switch("Humidity"))
+
+
+@pytest.mark.parametrize("what", ["renamed", "disabled and enabled", "removed"])
+async def test_a_source_entity_changes_nothing(
+    shared: Home, entity_registry: er.EntityRegistry, what: str
+) -> None:
+    """What another integration shows of the fridge comes and goes without a word of ours."""
+    _, _, source = await a_source(shared)
+    before = decided(shared)
+
+    def rename() -> None:
+        entity_registry.async_update_entity(
+            source, name="Temperature to Adlens", new_entity_id="sensor.taken_over"
+        )
+
+    def set_disabled(by: er.RegistryEntryDisabler | None) -> None:
+        entity_registry.async_update_entity(source, disabled_by=by)
+
+    steps: dict[str, list[Callable[[], object]]] = {
+        "renamed": [rename],
+        "disabled and enabled": [
+            lambda: set_disabled(er.RegistryEntryDisabler.USER),
+            lambda: set_disabled(None),
+        ],
+        "removed": [lambda: entity_registry.async_remove(source)],
+    }
+    for step in steps[what]:
+        step()
+        await later(shared)
+        assert decided(shared) == before
+        assert shared.is_on(shared.switch("Temperature"))
+        await shares(shared, ONLY_TEMPERATURE)
+        await shared.reload()
+        await shares(shared, ONLY_TEMPERATURE)
+    assert decided(shared) == before
+    assert not shared.is_on(shared.switch("Humidity"))
 
 
 async def test_a_removed_source_integration_changes_nothing(shared: Home) -> None:
