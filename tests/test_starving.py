@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 from homeassistant.core import Context
 from homeassistant.helpers import device_registry as dr
@@ -14,8 +15,9 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.privacy_firewall.engine.model import ConsentState, Decider, Level
-from custom_components.privacy_firewall.starving import async_starved
+from custom_components.privacy_firewall.starving import MAX_NAME, MAX_NAMED, async_starved
 from tests.common import FRIDGE, FROSTLINE, Home
+from tests.facts import enable
 from tests.repairs import (
     TEMPERATURE,
     Client,
@@ -230,6 +232,88 @@ async def test_an_integration_that_is_gone_starves_nobody(
     assert await async_starved(home.hass, other) == []
     assert await async_starved(home.hass, None) == []
     assert [one.integration for one in await async_starved(home.hass, device)] == ["Frosty *1*"]
+
+
+# --- To be read before anything is turned off ---
+
+
+async def needed_by(home: Home, *entity_ids: str) -> Any:
+    """What all of these say of it."""
+    told = [home.hass.states.get(one).attributes.get("needed_by") for one in entity_ids]
+    assert all(one == told[0] for one in told)
+    return told[0]
+
+
+async def test_who_lives_on_it_can_be_read_before_it_is_turned_off(
+    home: Home, device: dr.DeviceEntry
+) -> None:
+    recipient_id = home.subentry(FROSTLINE).subentry_id
+    await home.report()
+    buttons = [
+        home.entity("button", key, recipient_id)
+        for key in ("withdraw_all", "refuse_all", "grant_all")
+    ]
+    await enable(home, *buttons[1:])
+    named = [home.switch("Temperature"), *buttons[:2]]
+    assert await needed_by(home, *named) == []
+    assert await needed_by(home, buttons[2]) is None
+    await home.change(FRIDGE, device_id=device.id)
+    assert await needed_by(home, *named) == ["Frosty *1*"]
+    # Another integration knows the same thing, and reads it from a cloud as well.
+    mock_integration(
+        home.hass,
+        MockModule("other", partial_manifest={"name": "O" * 99, "iot_class": "cloud_push"}),
+    )
+    entry = MockConfigEntry(domain="other")
+    entry.add_to_hass(home.hass)
+    other = dr.async_get(home.hass).async_get_or_create(
+        config_entry_id=entry.entry_id, connections=device.connections
+    )
+    await settle(home)
+    assert await needed_by(home, *named) == ["Frosty *1*", "O" * MAX_NAME]
+    dr.async_get(home.hass).async_remove_device(other.id)
+    await settle(home)
+    assert await needed_by(home, *named) == ["Frosty *1*"]
+    dr.async_get(home.hass).async_remove_device(device.id)
+    await settle(home)
+    assert await needed_by(home, *named) == []
+
+
+async def test_who_lives_on_it_is_not_looked_for_at_every_state(
+    home: Home, device: dr.DeviceEntry
+) -> None:
+    await home.change(FRIDGE, device_id=device.id)
+    await home.report()
+    assert await needed_by(home, home.switch("Temperature")) == ["Frosty *1*"]
+    with patch("custom_components.privacy_firewall.starving._shown_by") as look:
+        await switch_on(home)
+        home.household.async_changed()
+        look.assert_not_called()
+        dr.async_get(home.hass).async_update_device(device.id, sw_version="2")
+        await settle(home)
+        look.assert_called_once()
+
+
+async def test_an_attribute_names_only_so_many(home: Home, device: dr.DeviceEntry) -> None:
+    for number in range(MAX_NAMED + 5):
+        domain = f"cloudy_{number}"
+        mock_integration(
+            home.hass, MockModule(domain, partial_manifest={"iot_class": "cloud_polling"})
+        )
+        entry = MockConfigEntry(domain=domain)
+        entry.add_to_hass(home.hass)
+        dr.async_get(home.hass).async_get_or_create(
+            config_entry_id=entry.entry_id, connections=device.connections
+        )
+    # One whose integration was never loaded is not known to read any cloud.
+    entry = MockConfigEntry(domain="vanished")
+    entry.add_to_hass(home.hass)
+    dr.async_get(home.hass).async_get_or_create(
+        config_entry_id=entry.entry_id, connections=device.connections
+    )
+    await home.change(FRIDGE, device_id=device.id)
+    await home.report()
+    assert len(await needed_by(home, home.switch("Temperature"))) == MAX_NAMED
 
 
 # --- Forms whose ground changed while they were open ---

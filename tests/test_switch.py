@@ -81,6 +81,7 @@ async def test_it_tells_before_it_is_turned_on(home: Home) -> None:
         "notice": home.household.firewall.consents.notice(recipient.subentry_id).text,
         "notice_version": 1,
         "sharing_outdated": False,
+        "needed_by": [],
     }
     assert "Tells you when the door is open." in told["notice"]
     await home.turn("turn_on", home.switch("Temperature"))

@@ -118,7 +118,7 @@ class StopLettingThroughButton(ApplianceButton):
 class RecipientButton(ApplianceButton):
     """A decision about all that an appliance reports to a recipient, as far as it is known now."""
 
-    _unrecorded_attributes = frozenset({"data_points"})
+    _unrecorded_attributes = frozenset({"data_points", "needed_by"})
 
     def __init__(
         self, household: Household, appliance_id: str, key: str, recipient: Recipient
@@ -224,7 +224,26 @@ class GrantAllButton(RecipientButton):
             )
 
 
-class WithdrawAllButton(RecipientButton):
+class NarrowingButton(RecipientButton):
+    """A decision that stops something, on which integrations of the household's own may live."""
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any]:
+        """What pressing it would decide about, and who reads this appliance from its cloud."""
+        needed_by = self._household.needs.of(self._appliance_id)
+        return {**super().extra_state_attributes, "needed_by": needed_by}
+
+    @override
+    def _follow(self) -> bool:
+        before = self._needs
+        self._needs = self._household.needs.of(self._appliance_id)
+        return super()._follow() or before != self._needs
+
+    _needs: object = None
+
+
+class WithdrawAllButton(NarrowingButton):
     """Withdraws everything that was given."""
 
     def __init__(self, household: Household, appliance_id: str, recipient: Recipient) -> None:
@@ -241,7 +260,7 @@ class WithdrawAllButton(RecipientButton):
         await self._decide(self._points(), ConsentState.WITHDRAWN)
 
 
-class RefuseAllButton(RecipientButton):
+class RefuseAllButton(NarrowingButton):
     """Refuses everything that is known now: what was given ends, the rest is asked no more."""
 
     _attr_entity_registry_enabled_default = False

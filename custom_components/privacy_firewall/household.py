@@ -42,6 +42,7 @@ from .engine.model import DataPoint
 from .grants import CONSENT_KEY, GRANT_ALL_KEY, LEVEL_KEY, Grants
 from .issues import Issues
 from .observed import Observed
+from .starving import Needs
 from .stored import appliances, keeping, recipients
 from .strangers import async_forget_strangers, async_review_strangers
 from .unclaimed import async_forget_unclaimed, async_note_unclaimed, async_review_unclaimed
@@ -115,6 +116,7 @@ class Household:
         self.entry = entry
         self.grants = Grants(hass, entry)
         self.links = DeviceLinks(hass, entry)
+        self.needs = Needs(hass, self.device)
         self.announcer = Announcer(hass, self.describe)
         self._consent_announcer = ConsentAnnouncer(hass, self)
         self.observed = Observed(self)
@@ -156,6 +158,8 @@ class Household:
         self._undo = [
             self.grants.async_listen(),
             self.links.async_follow(),
+            # After the links: what was linked anew is looked at anew.
+            self.needs.async_follow(self.async_changed),
             self.issues.async_start(),
             self.bypass.async_start(),
             # What was seen grows old by itself, and no event tells of it.

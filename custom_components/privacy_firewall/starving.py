@@ -3,13 +3,26 @@
 What such a cloud no longer gets, they no longer have: their entities go stale or unavailable.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
-from homeassistant.loader import IntegrationNotFound, async_get_integration
+from homeassistant.loader import (
+    Integration,
+    IntegrationNotFound,
+    IntegrationNotLoaded,
+    async_get_integration,
+    async_get_loaded_integration,
+)
 
 from .const import DOMAIN
+
+MAX_NAMED = 10
+"""Integrations that an attribute names of one appliance."""
+MAX_NAME = 80
+"""Characters of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +35,25 @@ class Starved:
 
 async def async_starved(hass: HomeAssistant, device: dr.AnyDeviceEntry | None) -> list[Starved]:
     """Return who shows this device from a cloud, by name; nobody where that is not known."""
+    found: dict[str, Starved] = {}
+    for one, domain in _shown_by(hass, device):
+        try:
+            integration = await async_get_integration(hass, domain)
+        except IntegrationNotFound:
+            continue
+        if not _reads_a_cloud(integration):
+            continue
+        before = found[domain].entities if domain in found else ()
+        found[domain] = Starved(
+            integration=integration.name, entities=(*before, *_entities(hass, one.id, domain))
+        )
+    return sorted(found.values(), key=lambda one: one.integration)
+
+
+def _shown_by(
+    hass: HomeAssistant, device: dr.AnyDeviceEntry | None
+) -> list[tuple[dr.AnyDeviceEntry, str]]:
+    """Return the devices that are this one thing, each with the integration that it is of."""
     if device is None:
         return []
     known = {device.id: device}
@@ -29,25 +61,66 @@ async def async_starved(hass: HomeAssistant, device: dr.AnyDeviceEntry | None) -
         # One thing may be known to several integrations.
         for other in dr.async_get(hass).async_get_devices(connections=device.connections):
             known[other.id] = other
-    found: dict[str, Starved] = {}
-    for one in known.values():
-        entry = hass.config_entries.async_get_entry(one.config_entry_id)
-        if entry is None or entry.domain == DOMAIN or not await _reads_a_cloud(hass, entry.domain):
-            continue
-        integration = await async_get_integration(hass, entry.domain)
-        before = found[entry.domain].entities if entry.domain in found else ()
-        found[entry.domain] = Starved(
-            integration=integration.name, entities=(*before, *_entities(hass, one.id, entry.domain))
-        )
-    return sorted(found.values(), key=lambda one: one.integration)
+    entries = (
+        (one, hass.config_entries.async_get_entry(one.config_entry_id)) for one in known.values()
+    )
+    return [(one, entry.domain) for one, entry in entries if entry and entry.domain != DOMAIN]
 
 
-async def _reads_a_cloud(hass: HomeAssistant, domain: str) -> bool:
-    try:
-        integration = await async_get_integration(hass, domain)
-    except IntegrationNotFound:
-        return False
+def _reads_a_cloud(integration: Integration) -> bool:
     return integration.iot_class in ("cloud_polling", "cloud_push")
+
+
+class Needs:
+    """Which integrations live on what an appliance sends: to be read before that is stopped.
+
+    Looked for when devices change, not whenever a state is written.
+    """
+
+    def __init__(
+        self, hass: HomeAssistant, device: Callable[[str], dr.AnyDeviceEntry | None]
+    ) -> None:
+        """Keep how to find an appliance's device."""
+        self._hass = hass
+        self._device = device
+        self._found: dict[str, list[str]] = {}
+
+    def of(self, appliance_id: str) -> list[str]:
+        """Return the names of the integrations that read this appliance from its cloud."""
+        device = self._device(appliance_id)
+        if device is None:
+            return []
+        if (found := self._found.get(device.id)) is None:
+            found = self._found[device.id] = self._look(device)
+        return found
+
+    def _look(self, device: dr.AnyDeviceEntry) -> list[str]:
+        names: set[str] = set()
+        for _, domain in _shown_by(self._hass, device):
+            try:
+                integration = async_get_loaded_integration(self._hass, domain)
+            except IntegrationNotLoaded:
+                # Home Assistant loads the integration of every entry before it sets up any.
+                continue
+            if _reads_a_cloud(integration):
+                names.add(integration.name[:MAX_NAME])
+        return sorted(names)[:MAX_NAMED]
+
+    @callback
+    def async_follow(self, changed: Callable[[], None]) -> CALLBACK_TYPE:
+        """Look again when devices change, and tell where that changes anything."""
+
+        @callback
+        def look(_: Event[Any]) -> None:
+            before, self._found = self._found, {}
+            registry = dr.async_get(self._hass)
+            for device_id in before:
+                if (device := registry.async_get(device_id)) is not None:
+                    self._found[device_id] = self._look(device)
+            if before != self._found:
+                changed()
+
+        return self._hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, look)
 
 
 def _entities(hass: HomeAssistant, device_id: str, domain: str) -> list[str]:

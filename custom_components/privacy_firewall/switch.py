@@ -65,6 +65,7 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
             "category",
             "notice",
             "opens",
+            "needed_by",
         }
     )
 
@@ -133,6 +134,7 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
             "sharing_outdated": self.is_on
             and consent is not None
             and consents.is_outdated(consent),
+            "needed_by": self._household.needs.of(self._appliance_id),
         }
 
     @override
@@ -164,7 +166,8 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
         self._point = firewall.data_point(self._point.id) or self._point
         self._recipient = firewall.recipients.get(self._recipient.id, self._recipient)
         before = self._shown
-        self._shown = self._consent, self.is_on, self._point, self._recipient
+        needs = self._household.needs.of(self._appliance_id)
+        self._shown = self._consent, self.is_on, self._point, self._recipient, needs
         return before != self._shown
 
 
