@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 import sqlite3
 import stat
@@ -19,12 +19,20 @@ from engine.storage import MAX_BATCH, Database
 from wire import PATIENCE, storage_threads
 
 
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[Database]:
+    database = Database(path)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(tmp_path / "x.db")
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with opened(tmp_path / "x.db") as made:
+        yield made
 
 
 async def make_table(database: Database) -> None:
@@ -179,8 +187,28 @@ async def test_the_file_is_for_its_owner_alone(database: Database, tmp_path: Pat
     assert [stat.S_IMODE(mode) for mode in modes] == [0o600] * 3
 
 
-async def test_what_is_deleted_is_overwritten(database: Database) -> None:
-    assert await database.run(lambda c: c.execute("PRAGMA secure_delete").fetchone()) == (1,)
+async def test_what_is_deleted_is_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where SQLite was built without it by default; this machine's may be built with it."""
+    connect = sqlite3.connect
+
+    def by_default_off(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        connection.execute("PRAGMA secure_delete = OFF")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", by_default_off)
+    path, word = tmp_path / "x.db", "said-in-confidence"
+    async with opened(path) as database:
+        assert await database.run(lambda c: c.execute("PRAGMA secure_delete").fetchone()) == (1,)
+        await database.run(lambda c: c.execute("CREATE TABLE t (w TEXT)").rowcount)
+        await database.run(lambda c: c.execute("INSERT INTO t VALUES (?)", (word,)).rowcount)
+        await database.checkpoint()
+        assert word.encode() in await asyncio.to_thread(path.read_bytes)
+        await database.run(lambda c: c.execute("DELETE FROM t").rowcount)
+        await database.checkpoint()
+        assert word.encode() not in await asyncio.to_thread(path.read_bytes)
 
 
 async def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:

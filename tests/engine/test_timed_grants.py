@@ -267,6 +267,39 @@ async def test_the_time_is_written_down_while_something_is_to_end_and_no_longer(
     assert await seen() == last
 
 
+@pytest.mark.parametrize("what", ["a grant", "letting through"])
+@pytest.mark.parametrize("how", ["the same start", "another start"])
+async def test_the_time_is_written_down_with_what_ends(
+    house: House, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, what: str, how: str
+) -> None:
+    """Whoever dies right after it, before anything looked after it, finds that moment again."""
+
+    async def never() -> None:
+        pass
+
+    monkeypatch.setattr(house.firewall.consents, "look_after", never)
+    clock.pass_by(HOUR)
+    if what == "a grant":
+        await house.give("$.body.temp", seconds=600)
+    else:
+        await house.firewall.consents.let_through("fridge", Decider(how="button"), seconds=600)
+    assert await meta.get(house.firewall._database, meta.SEEN) == [clock.wall, clock.up, "first"]
+    assert await house.sends()
+
+    def meanwhile() -> None:
+        # Nothing else that knows the time may tell it.
+        for one in house.database.parent.glob("*journal*"):
+            one.unlink()
+        if how == "another start":
+            clock.reboot()
+        else:
+            clock.pass_by(600)
+        clock.wall -= YEAR
+
+    await house.restart(meanwhile=meanwhile, clock=clock)
+    assert not await house.sends()
+
+
 async def test_one_given_anew_at_its_end_is_not_recorded_as_over(
     house: House, clock: FakeClock
 ) -> None:

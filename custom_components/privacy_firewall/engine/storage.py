@@ -334,7 +334,9 @@ class Database:
             _resolve(queued.loop, [(queued.future, result)])
 
     def _fail(self, queued: _Queued, err: Exception) -> None:
-        _LOGGER.debug("A job failed", exc_info=err)
+        # SQLite's own messages name our tables; others may quote what was to be written.
+        what = err if isinstance(err, sqlite3.Error) else ""
+        _LOGGER.debug("A job failed: %s %s", type(err).__name__, what)
         if isinstance(err, OSError) or _code(err) in _DISK:
             self._judge(queued.loop, is_healthy=False)
         _resolve(queued.loop, [(queued.future, _failure(err, "the database refused a job"))])

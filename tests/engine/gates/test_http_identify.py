@@ -1,9 +1,11 @@
 """Who is it? By address, MAC and token, as far as each is known; nobody where it might be two."""
 
+import logging
 from pathlib import Path
 
 import pytest
 
+from engine import journal, pipeline
 from engine.model import Appliance, Endpoint, Reason, Source
 from engine.policy import Policy, identify
 import wire
@@ -189,6 +191,33 @@ async def test_dot_segments_do_not_lead_out_of_the_base(house: House) -> None:
         await house.grant_all("oven")
         await house.ask(house.request(path=f"/{TOKEN}/{path}"))
     assert not house.cloud.lines
+
+
+async def test_no_log_ever_has_a_token(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither ours nor those of what we are built with, however closely somebody looks."""
+    caplog.set_level(logging.DEBUG)
+    with_tokens(house)
+    raw = house.request(path=f"/{TOKEN}/v2/report?zone=2")
+    await house.ask(raw)
+    await house.grant_all("oven")
+    await house.ask(raw)
+    assert house.cloud.requests, "this one passed"
+    await house.ask(raw, STRANGER)
+    await house.ask(raw.replace(b"HTTP/1.1", b"HTTP/9.1"))
+    await house.ask(raw.replace(b"Host:", b"Ho st:"))
+    await house.ask(house.request(b"{", path=f"/{TOKEN}/v2/report"))
+
+    def broken(*_: object) -> None:
+        raise RuntimeError(TOKEN)
+
+    for module, name in ((pipeline, "examine"), (journal, "_append")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, broken)
+            await house.ask(raw)
+    assert "RuntimeError" in caplog.text, "it is said that something failed"
+    assert not [one for one in caplog.records if TOKEN in f"{one.getMessage()} {one.__dict__}"]
 
 
 async def test_a_token_without_a_base_url_leads_nowhere(house: House) -> None:
