@@ -87,12 +87,13 @@ async def test_a_name_is_found_only_under_its_own_consent(
     assert (await ask(named, MQTT))[0] == NAME_ERROR
     assert resolver[0].asked == []
     await named.turn("turn_on", named.switch("Opaque traffic"), context=Context())
-    # Longer than the engine is silent about more of the same.
-    await wait(named, freezer, 6)
+    key = f"in_contact_{named.subentry(FROSTLINE).subentry_id}"
     assert await ask(named, MQTT) == (0, REAL)
     assert len(resolver[0].asked) == 1
+    # Though it asks for nothing more.
     await wait(named, freezer, STATUS_SECONDS)
     assert named.sensor("protection").state == "cannot_see_inside"
+    assert named.is_on(named.entity("binary_sensor", key))
     assert not named.is_on(named.entity("binary_sensor", "protected"))
     await named.turn("turn_off", named.switch("Opaque traffic"), context=Context())
     assert (await ask(named, MQTT))[0] == NAME_ERROR

@@ -409,9 +409,18 @@ async def test_what_is_forgotten_is_not_counted(noon: FrozenDateTimeFactory, hom
     await home.report()
     await wait(home, noon, STATUS_SECONDS)
     assert today(home) == ["0", "1", "2", "1"]
+    # More of them, so that every entity waits until it may write again.
+    for _ in range(2):
+        await home.report()
+    assert home.sensor("redacted").state == "2"
+    facts = "protection", "permitted", "redacted", "denied", "last_disclosure"
+    others = [home.sensor(one, by=BRUSH).state for one in facts]
     data = {"appliance_id": home.subentry(FRIDGE).subentry_id}
     await home.hass.services.async_call(DOMAIN, "forget", data, blocking=True, return_response=True)
-    await wait(home, noon, STATUS_SECONDS)
+    # At once: who forgot it looks whether it is.
+    assert [home.sensor(one).state for one in facts] == ["not_seen", "0", "0", "0", STATE_UNKNOWN]
+    assert home.sensor("protection").attributes["last_seen"] is None
+    assert [home.sensor(one, by=BRUSH).state for one in facts] == others
     assert today(home) == ["0", "0", "1", "0"]
     sharing = state(home, home.entity("binary_sensor", "sharing"))
     assert (sharing.state, sharing.attributes["recipients"]) == ("off", [])

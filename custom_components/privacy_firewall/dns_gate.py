@@ -19,7 +19,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .dns_stored import DnsGate, dns_gate, is_wanted, list_path, read_lists
-from .engine.events import Event, GateChanged, NamesAsked
+from .engine.events import Event, Forgotten, GateChanged, NamesAsked
 from .engine.naming import Listed, NameStatus
 from .strangers import async_review_strangers
 
@@ -183,7 +183,7 @@ class DnsKeeper:
         """Follow the gate that can read, and who met whom."""
         if isinstance(event, GateChanged) and event.gate == "http":
             self._configure()
-        elif isinstance(event, NamesAsked):
+        elif isinstance(event, NamesAsked | Forgotten):
             before = self.status.contacts.keys()
             self.async_look()
             if before != self.status.contacts.keys():

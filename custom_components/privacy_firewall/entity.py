@@ -23,6 +23,7 @@ from .engine.events import (
     Decided,
     Discovered,
     Event,
+    Forgotten,
     GateChanged,
     MeasureChanged,
     NamesAsked,
@@ -36,7 +37,7 @@ STATUS_SECONDS = 5
 """The same for what the firewall did with it, which people look at while they try a switch."""
 MAX_NAMES = 100
 """Names of data points that an attribute lists."""
-_AT_ONCE = GateChanged | StorageChanged | MeasureChanged | ConsentsChanged
+_AT_ONCE = GateChanged | StorageChanged | MeasureChanged | ConsentsChanged | Forgotten
 """Rare, and what people wait for."""
 
 
@@ -192,7 +193,7 @@ class FactEntity(Reporting):
     _shown: object = None
 
     def _watch(self, changed_by: tuple[type[Event], ...]) -> None:
-        """Follow these events, beside every change of entry or consents.
+        """Follow these events, beside what is forgotten and every change of entry or consents.
 
         Where appliances set the pace, only so often.
         """
@@ -211,9 +212,17 @@ class FactEntity(Reporting):
         before, self._shown = self._shown, self._read()
         return before != self._shown
 
+    @callback
+    @override
+    def _write(self, _: object = None) -> None:
+        if self._is_behind:
+            # What is so now, not what was when it began to wait.
+            self._follow()
+        super()._write()
+
     @override
     def _take(self, event: Event) -> bool:
-        return isinstance(event, self._changed_by) and self._follow()
+        return isinstance(event, (*self._changed_by, Forgotten)) and self._follow()
 
 
 def moment(seconds: float | None) -> datetime | None:

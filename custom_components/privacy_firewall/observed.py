@@ -15,7 +15,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .engine import SEEN_FOR, SelfTestReport, StorageError
-from .engine.events import Decided, Event
+from .engine.events import Decided, Event, Forgotten
 from .engine.model import Outcome
 from .engine.naming import NameCounts
 
@@ -102,6 +102,8 @@ class Observed:
 
     @callback
     def _hear(self, event: Event) -> None:
+        if isinstance(event, Forgotten):
+            self.async_forget(event.appliance_id)
         if not isinstance(event, Decided) or event.appliance_id is None:
             return
         self._today.setdefault(event.appliance_id, Counter())[event.outcome] += 1

@@ -115,12 +115,21 @@ class StorageDamaged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamesAsked:
-    """Event, every few seconds at most: names were asked at the DNS gate; counts are elsewhere.
+    """Event: names were asked at the DNS gate; counts are elsewhere.
+
+    The first time at once, then every few seconds at most, the newest counts always.
 
     `appliance_id` is None for those who are no appliance.
     """
 
     appliance_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """Event: what was recorded of an appliance's transmissions was deleted on purpose."""
+
+    appliance_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +147,7 @@ type Event = (
     | Unclaimed
     | ConsentsChanged
     | ConsentsRequested
+    | Forgotten
     | GrantEnding
     | MeasureChanged
     | NamesAsked

@@ -16,7 +16,7 @@ from . import catalogue, learning, memory, selftest
 from .clock import Clock, ForwardClock, Seen, SystemClock
 from .consents import LOOK_SECONDS, RETRY_SECONDS, Consents, Pair
 from .errors import StorageError
-from .events import Decided, Event, GateChanged
+from .events import Decided, Event, Forgotten, GateChanged
 from .files import Files, anchor_path
 from .gates.http.server import HttpGate
 from .gates.http.upstream import Upstream
@@ -510,6 +510,8 @@ class Firewall:
         """
         deleted = await self.journal.forget(appliance_id)
         self._sums.pop(appliance_id, None)
+        self.names.lookups.forget(appliance_id)
+        self._event(Forgotten(appliance_id=appliance_id))
         return deleted
 
     async def try_storage(self) -> bool:

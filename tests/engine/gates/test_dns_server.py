@@ -19,7 +19,7 @@ from resolver import Client, Resolver, said
 
 from engine import Firewall, lookups
 from engine.errors import StorageError
-from engine.events import Decided, Discovered, Event, NamesAsked, StrangerSeen, Unclaimed
+from engine.events import Decided, Discovered, Event, Forgotten, NamesAsked, StrangerSeen, Unclaimed
 from engine.gates.dns import server
 from engine.gates.dns.server import is_at_home
 from engine.model import (
@@ -346,6 +346,54 @@ async def test_what_was_asked_meanwhile_is_told_when_the_time_is_over(
     assert [one.appliance_id for one in house.told(NamesAsked)] == ["fridge"] * 2
     await asyncio.sleep(0.5)
     assert len(house.told(NamesAsked)) == 2, "nothing was asked since"
+
+
+async def test_the_newest_is_told_though_nothing_is_asked_after_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within five seconds, which are made shorter here; and not without end."""
+    monkeypatch.setattr(lookups, "TELL_SECONDS", 0.2)
+    shown: list[tuple[str | None, int, Protection]] = []
+
+    def show(event: Event) -> None:
+        if isinstance(event, NamesAsked):
+            status, total = house.firewall.status("fridge"), house.firewall.names.status().total
+            shown.append((event.appliance_id, total.asked, status.protection))
+
+    monkeypatch.setattr(house.firewall, "_listener", show)
+    await house.ask(OPAQUE)
+    await house.consent()
+    await house.ask(OPAQUE)
+    await house.ask(READABLE)
+    assert shown == [("fridge", 1, Protection.PROTECTED)]
+    await asyncio.sleep(0.4)
+    assert shown[1:] == [("fridge", 3, Protection.CANNOT_SEE_INSIDE)]
+    await asyncio.sleep(0.4)
+    assert len(shown) == 2
+    # Of those who are no appliance as well; and nothing once it is closed or forgotten.
+    for _ in range(2):
+        await house.ask("shop.example", address=PHONE)
+        await house.ask(READABLE)
+    told = len(shown)
+    await house.firewall.forget_journal("fridge")
+    await house.firewall.names.close()
+    await asyncio.sleep(0.4)
+    assert {one for one, *_ in shown[2:told]} == {"fridge", None}
+    assert len(shown) == told
+
+
+async def test_of_what_is_forgotten_nothing_is_known(house: House) -> None:
+    await house.ask(OPAQUE)
+    await house.consent()
+    await house.ask(OPAQUE)
+    assert house.firewall.status("fridge").protection is Protection.CANNOT_SEE_INSIDE
+    await house.journal()
+    await house.firewall.forget_journal("fridge")
+    assert house.events[-1] == Forgotten(appliance_id="fridge")
+    status = house.firewall.status("fridge")
+    assert (status.protection, status.last_seen) == (Protection.NOT_SEEN, None)
+    assert house.firewall.names.status().appliances == {}
+    assert house.firewall.names.status().contacts == {}
 
 
 async def test_made_up_labels_are_not_written_down(house: House) -> None:
