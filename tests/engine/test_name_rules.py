@@ -65,6 +65,7 @@ def consent(appliance: Appliance, recipient: Recipient, **more: Any) -> tuple[Co
         data_point_id=point.id,
         recipient_id=recipient.id,
         state=ConsentState.GIVEN,
+        functional=recipient.names,
     )
     return replace(given, **more), point
 
@@ -466,8 +467,15 @@ def test_nothing_is_asked_for_an_appliance_that_nobody_opened(  # noqa: PLR0917 
         )
 
 
+def test_a_name_that_a_recipient_has_got_since_was_not_agreed_to() -> None:
+    given, point = consent(FRIDGE, FROST)
+    policy = house((replace(given, functional=frozenset({SHARED, "gone.example"})), point))
+    assert policy.opaque == {("fridge", "frost", SHARED): inf}
+    assert ask(OPAQUE, policy=policy).reason is Reason.OPAQUE_NOT_CONSENTED
+
+
 def test_a_grant_for_what_cannot_be_read_opens_nothing_that_is_read() -> None:
     policy = house(consent(FRIDGE, FROST))
     assert not policy.terms
     assert not policy.consented
-    assert policy.opaque == {("fridge", "frost"): inf}
+    assert policy.opaque == {("fridge", "frost", name): inf for name in FROST.names}

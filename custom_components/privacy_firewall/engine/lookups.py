@@ -24,13 +24,11 @@ from .events import Decided, Discovered, Event, NamesAsked, StrangerSeen, Unclai
 from .journal import Entry, Journal
 from .learning import Learning
 from .model import (
-    OPAQUE_FIELD,
-    OPAQUE_TEMPLATE,
     Appliance,
     DataPoint,
     Outcome,
     Reason,
-    data_point_id,
+    opaque_id,
 )
 from .naming import (
     Course,
@@ -292,7 +290,7 @@ class Lookups:
     def _entry(self, lookup: Lookup, verdict: LookupVerdict) -> Entry:
         is_forwarded = verdict.course is Course.FORWARD
         points = [
-            data_point_id(verdict.appliances[0].id, OPAQUE_TEMPLATE, OPAQUE_FIELD)
+            opaque_id(verdict.appliances[0].id)
             for _ in range(verdict.reason is Reason.OPAQUE_CONSENTED)
         ]
         return Entry(
@@ -314,7 +312,7 @@ class Lookups:
         if not verdict.recipients or verdict.reason not in _OPAQUE:
             return
         for appliance in verdict.appliances:
-            known = self._learning.get(data_point_id(appliance.id, OPAQUE_TEMPLATE, OPAQUE_FIELD))
+            known = self._learning.get(opaque_id(appliance.id))
             fresh = learn.opaque(
                 appliance.id,
                 tuple(one.id for one in verdict.recipients),

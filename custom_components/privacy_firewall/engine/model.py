@@ -382,6 +382,11 @@ def data_point_id(appliance_id: str, template: str, item: Field) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def opaque_id(appliance_id: str) -> str:
+    """Return the id of the data point that stands for an appliance's traffic nobody can read."""
+    return data_point_id(appliance_id, OPAQUE_TEMPLATE, OPAQUE_FIELD)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decider:
     """Who decides, and by which means.
@@ -407,10 +412,10 @@ class Consent:
     """The household's newest decision for a data point and a recipient.
 
     `until` (seconds since 1970) ends it by itself. `functional` are the identifiers its notice
-    named. `subject` is whose consent it is: the id of a Home Assistant person, or None for the
-    household. `number` is the record's in the ledger; `requested` tells that the household is
-    asked since, `asked` under which notice. `is_suspended` takes it out of force until someone
-    confirms it.
+    named; of traffic that cannot be read, the names it may go to. `subject` is whose consent it is:
+    the id of a Home Assistant person, or None for the household. `number` is the record's in the
+    ledger; `requested` tells that the household is asked since, `asked` under which notice.
+    `is_suspended` takes it out of force until someone confirms it.
     """
 
     appliance_id: str

@@ -133,7 +133,7 @@ def claimed_opaque(asked: Asked) -> Ruling | None:
     if claim is None or asked.appliance is None:
         return None
     recipients = asked.recipients(claim.opaque)
-    until = opaque_until(asked.policy, asked.appliance, claim.opaque, asked.now)
+    until = opaque_until(asked.policy, asked.appliance, claim.opaque, asked.lookup.name, asked.now)
     if until is not None:
         return Ruling(Course.FORWARD, Reason.OPAQUE_CONSENTED, recipients, until)
     waits = any((asked.appliance.id, one) in asked.policy.opaque_suspended for one in claim.opaque)
@@ -267,10 +267,10 @@ def candidates_of(policy: Policy, lookup: Lookup) -> tuple[tuple[Appliance, ...]
 
 
 def opaque_until(
-    policy: Policy, appliance: Appliance, recipient_ids: Sequence[str], now: float
+    policy: Policy, appliance: Appliance, recipient_ids: Sequence[str], name: str, now: float
 ) -> float | None:
-    """Return until when all of these recipients may get an appliance's opaque traffic, or None."""
-    ends = [policy.opaque.get((appliance.id, one), 0.0) for one in recipient_ids]
+    """Return until when all of these recipients may get opaque traffic at a name, or None."""
+    ends = [policy.opaque.get((appliance.id, one, name), 0.0) for one in recipient_ids]
     until = min(ends, default=0.0)
     return until if until > now else None
 
@@ -300,7 +300,7 @@ def judge(
             if claim is not None and (
                 claim.readable
                 or any(
-                    opaque_until(policy, one, claim.opaque, now) is None
+                    opaque_until(policy, one, claim.opaque, alias, now) is None
                     for one in verdict.appliances
                 )
             ):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from .learning import Learning
-from .model import Appliance, Consent, DataPoint, Item, Reason, Recipient
+from .model import Appliance, Consent, DataPoint, Item, Reason, Recipient, opaque_id
 from .pipeline import Passage
 from .redaction import paths
 from .selftest import CANARY
@@ -78,8 +78,10 @@ def _may_still(
     path = paths.parse(point.field.path)
     return any(
         paths.parse(pattern).matches(path)
-        for (appliance_id, _, recipient_id), consent in in_force.items()
+        for (appliance_id, point_id, recipient_id), consent in in_force.items()
         if (appliance_id, recipient_id) == (appliance.id, recipient.id)
+        # Nothing that is read rides along with what nobody reads.
+        and point_id != opaque_id(appliance_id)
         for pattern in consent.functional
     )
 

@@ -93,8 +93,10 @@ class Policy:
     """By appliance id: until when everything of it is let through."""
     suspended: frozenset[tuple[str, str]] = frozenset()
     """(appliance id, recipient id) pairs that have only consents waiting to be confirmed."""
-    opaque: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
-    """By (appliance id, recipient id): until when traffic that no gate can read may pass."""
+    opaque: Mapping[tuple[str, str, str], float] = field(
+        default_factory=dict[tuple[str, str, str], float]
+    )
+    """By (appliance id, recipient id, name): until when traffic that no gate can read may pass."""
     opaque_suspended: frozenset[tuple[str, str]] = frozenset()
     claims: Mapping[str, Claim] = field(default_factory=dict[str, Claim])
     """By name: who is reached there."""
@@ -130,7 +132,7 @@ def build(
     terms: dict[tuple[str, str], dict[Field, dict[str, Term]]] = {}
     consented: dict[tuple[str, str], set[Along]] = {}
     suspended: set[tuple[str, str]] = set()
-    opaque: dict[tuple[str, str], float] = {}
+    opaque: dict[tuple[str, str, str], float] = {}
     opaque_suspended: set[tuple[str, str]] = set()
     for consent, point in consents:
         pair = consent.appliance_id, consent.recipient_id
@@ -142,8 +144,10 @@ def build(
             continue
         until = inf if consent.until is None else consent.until
         if point.field == OPAQUE_FIELD:
-            # It opens nothing that is read, and what is read opens nothing of it.
-            opaque[pair] = until
+            # It opens nothing that is read, and what is read opens nothing of it. Names that the
+            # recipient has got since were not agreed to.
+            for name in consent.functional & known[consent.recipient_id].names:
+                opaque[(*pair, name)] = until
             continue
         place = terms.setdefault((consent.appliance_id, point.template), {})
         place.setdefault(point.field, {})[consent.recipient_id] = Term(

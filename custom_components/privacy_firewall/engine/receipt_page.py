@@ -79,6 +79,7 @@ def _section(receipt: Receipt, zone: tzinfo) -> str:
         ("Purpose", _text(processing["purpose"])),
         ("Where to", _text(recipient["endpoint"])),
         ("Sent along", _text(", ".join(processing["sent_along"]) or "nothing")),
+        ("Names it may go to", _text(", ".join(processing["names"]) or "none")),
         ("Passed on to", _text(recipient["passes_on_to"])),
         ("Where it is stored", _text(processing["storage_locations"])),
         ("How long it is stored", _text(processing["retention_period"])),

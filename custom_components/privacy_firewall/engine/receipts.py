@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .model import Consent, ConsentState, Item
+from .model import Consent, ConsentState, Item, opaque_id
 from .notices import UNKNOWN, Notice
 from .records import Record
 
@@ -82,6 +82,7 @@ def _receipt(
     notice = notices.get((recipient_id, digest)) if digest is not None else None
     subject = newest.consent.subject
     record_id = "/".join(item)
+    is_opaque = data_point_id == opaque_id(appliance_id)
     return {
         "header": {
             "schema_version": SCHEMA_VERSION,
@@ -107,7 +108,8 @@ def _receipt(
                 "types": sorted(kind.value for kind in newest.consent.kinds),
             },
             "level": newest.consent.level.value,
-            "sent_along": sorted(newest.consent.functional),
+            "sent_along": [] if is_opaque else sorted(newest.consent.functional),
+            "names": sorted(newest.consent.functional) if is_opaque else [],
             "appliance": {"id": appliance_id, "name": facts.get("appliance", UNKNOWN)},
             "recipients": [
                 {

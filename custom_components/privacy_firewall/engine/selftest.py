@@ -163,7 +163,7 @@ def appliance_and_recipient(port: int, token: str) -> tuple[Appliance, Recipient
     )
 
 
-def consent_to(point: DataPoint) -> Consent:
+def consent_to(point: DataPoint, recipient: Recipient) -> Consent:
     """Return the test's own consent; it is in no ledger, for nobody gave it."""
     return Consent(
         appliance_id=CANARY,
@@ -171,6 +171,7 @@ def consent_to(point: DataPoint) -> Consent:
         recipient_id=CANARY,
         state=ConsentState.GIVEN,
         kinds=point.kinds - {Kind.NULL},
+        functional=recipient.names,
     )
 
 
@@ -178,9 +179,8 @@ def beside(
     policy: Policy, appliance: Appliance, recipient: Recipient, given: list[DataPoint]
 ) -> Policy:
     """Return a policy with the test's appliance, recipient and consents beside the household's."""
-    own = rules.build(
-        policy.version, (appliance,), (recipient,), [(consent_to(one), one) for one in given]
-    )
+    consents = [(consent_to(one, recipient), one) for one in given]
+    own = rules.build(policy.version, (appliance,), (recipient,), consents)
     return replace(
         policy,
         appliances=(*policy.appliances, appliance),

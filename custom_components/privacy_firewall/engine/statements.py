@@ -4,7 +4,16 @@ from .clock import ForwardClock
 from .errors import ConsentError, NotCoarseError
 from .learning import Learning
 from .ledger import Entry
-from .model import Appliance, Consent, ConsentState, Kind, Level, Recipient
+from .model import (
+    OPAQUE_FIELD,
+    Appliance,
+    Consent,
+    ConsentState,
+    DataPoint,
+    Kind,
+    Level,
+    Recipient,
+)
 from .notices import Notice, compose
 from .records import facts_of
 from .redaction.transforms import may_be_coarse
@@ -71,7 +80,7 @@ class Statements:
                 state=state,
                 level=level,
                 kinds=point.kinds - {Kind.NULL},
-                functional=recipient.functional if recipient is not None else frozenset(),
+                functional=_named(point, recipient) if recipient is not None else frozenset(),
                 notice=notice.hash if notice is not None else None,
                 subject=subject or (appliance.owner if appliance is not None else None),
             ),
@@ -94,3 +103,8 @@ class Statements:
         if until is not None and not 0 < until - now <= MAX_TIME:
             raise ConsentError("a grant ends in the time to come")
         return until
+
+
+def _named(point: DataPoint, recipient: Recipient) -> frozenset[str]:
+    """Return what the notice names beside the data point, and is agreed to along with it."""
+    return recipient.names if point.field == OPAQUE_FIELD else recipient.functional

@@ -382,6 +382,24 @@ async def test_the_newest_is_told_though_nothing_is_asked_after_it(
     assert len(shown) == told
 
 
+async def test_a_name_added_to_a_recipient_waits_for_another_consent(house: House) -> None:
+    """What was agreed to is the names that the notice had."""
+    await house.ask(OPAQUE)
+    await house.consent()
+    firewall = house.firewall
+    [frost] = firewall.recipients.values()
+    more = replace(frost, names=frozenset({OPAQUE, "shop.example"}))
+    firewall.configure(list(firewall.appliances.values()), [more])
+    assert await house.ask("shop.example") == "NXDOMAIN"
+    assert await house.ask(OPAQUE) == ["93.184.216.2"]
+    assert "shop.example" not in [name for name, _ in house.resolver.asked()]
+    await house.consent()
+    assert await house.ask("shop.example") != "NXDOMAIN"
+    [receipt] = await firewall.inspection.receipts(people={})
+    assert receipt["processing"]["names"] == sorted(more.names)
+    assert receipt["processing"]["sent_along"] == []
+
+
 async def test_of_what_is_forgotten_nothing_is_known(house: House) -> None:
     await house.ask(OPAQUE)
     await house.consent()
