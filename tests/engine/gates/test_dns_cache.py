@@ -1,9 +1,14 @@
 """Answers kept for as long as they hold."""
 
 from dataclasses import replace
+import struct
+import tracemalloc
 
-from engine.gates.dns.answer import Answer
+import pytest
+
+from engine.gates.dns.answer import Answer, read_answer
 from engine.gates.dns.cache import MAX_TTL, Cache
+from engine.gates.dns.message import HEADER, OPT_SIZE, write_question
 
 ANSWER = Answer(
     rcode=0, truncated=False, authenticated=False, ttl=60, aliases=(), addresses=(),
@@ -59,4 +64,27 @@ def test_large_answers_make_room_for_themselves() -> None:
     for number in range(100):
         cache.put(key(number), replace(ANSWER, records=b""), 0.0)
     # What was replaced is counted no more.
-    assert len(cache) == 20
+    assert len(cache) == 16
+
+
+@pytest.mark.parametrize(
+    ("kind", "record"), [(16, b"\1t"), (1, bytes(4)), (5, b"\x3f" + 63 * b"t" + b"\xc0\x0c")]
+)
+@pytest.mark.parametrize("count", [1, 4, 900])
+def test_it_takes_no_more_memory_than_it_may(kind: int, record: bytes, count: int) -> None:
+    """However small the records are of which an answer is made: each takes its place."""
+    tracemalloc.start()
+    try:
+        cache = Cache(max_bytes=1_000_000)
+        asked = 20 + 4_000 // count
+        for number in range(asked):
+            name = b"\5n%04d\7example\0" % number
+            question = write_question(number, name, kind, dnssec_ok=False, checking_disabled=False)
+            one = struct.pack("!HHHIH", 0xC00C, kind, 1, 70_000, len(record)) + record
+            head = HEADER.pack(number, 0x8180, 1, count, 0, 0)
+            answer = read_answer(head + question[12:-OPT_SIZE] + count * one, question)
+            cache.put(key(number), answer, 0.0)
+        assert tracemalloc.get_traced_memory()[0] < 1_300_000
+        assert 0 < len(cache) < asked
+    finally:
+        tracemalloc.stop()

@@ -9,8 +9,9 @@ MAX_BYTES = 4_000_000
 """Bytes of records kept: some thousands of usual answers, or a few dozen of the largest."""
 MAX_TTL = 86_400
 """Seconds that an answer is kept at most, whatever it says (RFC 8767, section 4)."""
-_OVERHEAD = 500
-"""Bytes that an answer takes in memory beside its records, roughly."""
+_OVERHEAD, _PER_RECORD, _PER_ADDRESS = 600, 140, 50
+"""Bytes in memory beside the records as they arrived, measured: for an answer, for where a record's
+TTL stands, for an address."""
 
 type Key = tuple[str, int, bool, bool]
 """Name, type, and whether signatures were wanted and left unchecked."""
@@ -60,4 +61,10 @@ class Cache:
 
 
 def _size(answer: Answer) -> int:
-    return len(answer.records) + _OVERHEAD
+    return (
+        _OVERHEAD
+        + len(answer.records)
+        + _PER_RECORD * len(answer.ttls)
+        + _PER_ADDRESS * len(answer.addresses)
+        + sum(_PER_ADDRESS + len(one) for one in answer.aliases)
+    )
