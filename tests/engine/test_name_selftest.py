@@ -9,7 +9,8 @@ import pytest
 from resolver import Resolver
 
 from engine import Firewall
-from engine.gates.dns import server, upstream
+from engine.gates.dns import server
+from engine.gates.dns.upstream import question
 from engine.lookups import Lookups
 from engine.model import Decider, Reason
 from engine.naming import Course, Naming, Resolver as Stated
@@ -104,7 +105,7 @@ async def test_an_engine_that_passes_the_clients_own_message_on_fails(
 
     monkeypatch.setattr(server.message, "read_query", reading)
     monkeypatch.setattr(
-        upstream, "write_question", lambda number, *_, **__: number.to_bytes(2) + kept[0][2:]
+        question, "write_question", lambda number, *_, **__: number.to_bytes(2) + kept[0][2:]
     )
     report = await firewall.self_test()
     [check] = [one for one in dns(report) if one.step.value == "one_consented"]

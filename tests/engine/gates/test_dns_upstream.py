@@ -1,23 +1,22 @@
-"""The resolvers: asked so that nobody else can answer, tried in turn, and never in the clear."""
+"""The resolvers: asked so that nobody else can answer, and tried in turn."""
 
 import asyncio
 from collections.abc import AsyncIterator
-import datetime as dt
+from contextlib import suppress
+import errno
 import itertools
 from pathlib import Path
-import ssl
+import shutil
+import socket
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 import dns.flags
 import dns.message
 import dns.name
 import pytest
 from resolver import Resolver
 
-from engine.gates.dns import upstream
-from engine.gates.dns.upstream import ResolverError, Resolvers
+from engine.gates.dns.answer import Answer
+from engine.gates.dns.upstream import ResolverError, Resolvers, datagrams, resolvers
 from engine.naming import Resolver as Stated
 
 NAME = dns.name.from_text("api.vendor.example").to_wire()
@@ -27,8 +26,7 @@ ADDRESS = (bytes([203, 0, 113, 9]),)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream, "TRY_SECONDS", 0.4)
-    monkeypatch.setattr(upstream, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(resolvers, "TRY_SECONDS", 0.4)
 
 
 @pytest.fixture
@@ -53,13 +51,8 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def opened(
-    *resolvers: Resolver, name: str | None = None, trust: ssl.SSLContext | None = None
-) -> AsyncIterator[Resolvers]:
-    made = Resolvers(
-        [Stated(address="127.0.0.1", port=one.port, tls_name=name) for one in resolvers],
-        trust=trust,
-    )
+async def opened(*asked: Resolver) -> AsyncIterator[Resolvers]:
+    made = Resolvers([Stated(address="127.0.0.1", port=one.port) for one in asked])
     await made.open()
     try:
         yield made
@@ -96,12 +89,12 @@ async def test_number_port_and_letter_case_cannot_be_guessed(
 async def test_ports_are_given_up_and_closed(
     asking: Resolvers, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstream, "QUESTIONS_PER_SOCKET", 3)
+    monkeypatch.setattr(datagrams, "QUESTIONS_PER_SOCKET", 3)
     before = open_files()
     for _ in range(200):
         await asking.ask(NAME, 1)
     assert len({one.port for one in resolver.seen}) > 40
-    assert open_files() - before <= 2 * upstream.SOCKETS
+    assert open_files() - before <= 2 * datagrams.SOCKETS
     await asking.close()
     assert open_files() <= before
 
@@ -112,8 +105,9 @@ async def test_who_guesses_wrong_is_not_heard(asking: Resolvers, resolver: Resol
         bad = bytes([203, 0, 113, 66])
         forged = [
             bytes([good[0] ^ 1]) + good[1:],
-            good[:12] + good[12:20].swapcase() + good[20:],
+            good[:20] + b"x" + good[21:],
             good[:30] + b"\xff" + good[31:],
+            good[:2] + b"\x01" + good[3:],
             good[:25],
             b"",
         ]
@@ -122,6 +116,59 @@ async def test_who_guesses_wrong_is_not_heard(asking: Resolvers, resolver: Resol
     resolver.answering = answering
     for _ in range(20):
         assert (await asking.ask(NAME, 1)).addresses == ADDRESS
+
+
+async def test_who_answers_from_elsewhere_is_not_heard(
+    asking: Resolvers, resolver: Resolver
+) -> None:
+    """From another port or another address, though everything else is right."""
+
+    def answering(data: bytes, over: str) -> list[bytes]:
+        bad = resolver.usual(data).replace(ADDRESS[0], bytes([203, 0, 113, 66]))
+        for address in ("127.0.0.1", "127.0.0.2"):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.bind((address, 0))
+                sock.sendto(bad, ("127.0.0.1", resolver.seen[-1].port))
+        return [resolver.usual(data)]
+
+    resolver.answering = answering
+    for _ in range(20):
+        assert (await asking.ask(NAME, 1)).addresses == ADDRESS
+    assert len(resolver.seen) == 20
+
+
+async def test_letters_in_another_case_are_asked_again_over_tcp_at_once(
+    asking: Resolvers, resolver: Resolver
+) -> None:
+    """Some routers answer in lower case: no use in waiting for anything better."""
+
+    def answering(data: bytes, over: str) -> list[bytes]:
+        if over == "udp":
+            bad = resolver.usual(data[:12] + data[12:32].lower() + data[32:])
+            return [bad.replace(ADDRESS[0], bytes([203, 0, 113, 66]))]
+        return [resolver.usual(data)]
+
+    resolver.answering = answering
+    async with asyncio.timeout(0.3):
+        for _ in range(20):
+            assert (await asking.ask(NAME, 1)).addresses == ADDRESS
+    assert resolver.connections == 1
+
+
+async def test_what_comes_too_late_is_not_heard(asking: Resolvers, resolver: Resolver) -> None:
+    def answering(data: bytes, over: str) -> list[bytes]:
+        resolver.delay = 0.0
+        good = resolver.usual(data)
+        is_late = len(resolver.seen) == 1
+        return [good.replace(ADDRESS[0], bytes([203, 0, 113, 66])) if is_late else good]
+
+    resolver.answering = answering
+    resolver.delay = 0.5
+    task = asyncio.create_task(asking.ask(NAME, 1))
+    await asyncio.sleep(0.05)
+    resolver.delay = 0.15
+    assert (await task).addresses == ADDRESS
+    assert (await asking.ask(NAME, 1)).addresses == ADDRESS
 
 
 async def test_silence_is_met_by_asking_again_and_at_last_over_tcp(
@@ -161,7 +208,7 @@ async def test_the_next_is_asked_and_who_failed_comes_last_for_a_while(
         assert (len(resolver.seen), len(other.seen)) == (1, 1)
         await asking.ask(NAME, 1)
         assert (len(resolver.seen), len(other.seen)) == (1, 2)
-        monkeypatch.setattr(upstream, "AVOID_SECONDS", 0.0)
+        monkeypatch.setattr(resolvers, "AVOID_SECONDS", 0.0)
         resolver.answering = None
         await asking.ask(NAME, 1)
         assert (len(resolver.seen), len(other.seen)) == (2, 2)
@@ -176,13 +223,132 @@ async def test_a_port_where_nobody_listens_is_not_waited_for(other: Resolver) ->
             assert (await asking.ask(NAME, 1)).addresses == ADDRESS
 
 
-@pytest.mark.parametrize("rcode", [2, 5])
+async def test_a_name_that_is_slow_is_not_the_resolvers_fault(
+    resolver: Resolver, other: Resolver
+) -> None:
+    """Else whoever has such a name could choose which resolver is asked."""
+    slow = dns.name.from_text("slow.example").to_wire()
+    resolver.answering = lambda data, over: (
+        [] if b"slow" in data.lower() else [resolver.usual(data)]
+    )
+    async for asking in opened(resolver, other):
+        task = asyncio.create_task(asking.ask(slow, 1))
+        while not other.seen:
+            await asking.ask(NAME, 1)
+            await asyncio.sleep(0.01)
+        await task
+        await asking.ask(NAME, 1)
+        assert [one.name.lower() for one in other.seen] == ["slow.example"]
+
+
+@pytest.mark.parametrize("errno", [errno.EINVAL, errno.ENETUNREACH, errno.ECONNREFUSED])
+async def test_a_socket_that_cannot_send_any_more_is_given_up(
+    asking: Resolvers, resolver: Resolver, monkeypatch: pytest.MonkeyPatch, errno: int
+) -> None:
+    """As all of them when this machine gets another address: each keeps the one it began with."""
+    monkeypatch.setattr(datagrams, "SOCKETS", 1)
+    await asking.ask(NAME, 1)
+    [stale] = [port for port in asking._peers[0]._datagrams._ports if port is not None]
+    before = open_files()
+
+    class Stale:
+        def send(self, _: bytes) -> int:
+            raise OSError(errno, "")
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+    real, stale.sock = stale.sock, Stale()
+    for _ in range(3):
+        assert (await asking.ask(NAME, 1)).addresses == ADDRESS
+    assert {one.over for one in resolver.seen} == {"udp"}
+    assert resolver.seen[-1].port != resolver.seen[0].port
+    assert open_files() <= before
+
+
+async def test_what_the_system_does_not_take_is_as_lost(
+    asking: Resolvers, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked again in a while; sending more at once would not make room."""
+    full = [True]
+
+    class Full:
+        def send(self, data: bytes) -> int:
+            if full.pop():
+                raise BlockingIOError
+            return real.send(data)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+    monkeypatch.setattr(datagrams, "SOCKETS", 1)
+    await asking.ask(NAME, 1)
+    [port] = [port for port in asking._peers[0]._datagrams._ports if port is not None]
+    real, port.sock = port.sock, Full()
+    begun = asyncio.get_running_loop().time()
+    assert (await asking.ask(NAME, 1)).addresses == ADDRESS
+    assert asyncio.get_running_loop().time() - begun > 0.3
+    assert [one.over for one in resolver.seen] == ["udp", "udp"]
+
+
+async def test_after_an_outage_no_socket_is_left_over(
+    asking: Resolvers, resolver: Resolver
+) -> None:
+    before = open_files()
+    resolver.answering = lambda data, over: []
+    names = [dns.name.from_text(f"n{one}.example").to_wire() for one in range(200)]
+    await asyncio.gather(*(asking.ask(one, 1) for one in names), return_exceptions=True)
+    resolver.answering = None
+    resolver.hang_up()
+    assert (await asking.ask(NAME, 1)).addresses == ADDRESS
+    await asyncio.sleep(0.05)
+    assert open_files() - before <= 2 * datagrams.SOCKETS
+
+
+async def test_a_question_from_within_an_answer_may_be_asked(
+    asking: Resolvers, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it takes the place of the socket that is being read."""
+    monkeypatch.setattr(datagrams, "QUESTIONS_PER_SOCKET", 1)
+    failed = []
+    monkeypatch.setattr(asking, "note_failure", failed.append)
+    waiter = asyncio.get_running_loop().create_future()
+    left = 50
+
+    def go_on(answer: Answer | None) -> None:
+        nonlocal left
+        left -= 1
+        if answer is None or not left:
+            waiter.set_result(answer)
+        else:
+            asking.start(NAME, 1, go_on)
+
+    asking.start(NAME, 1, go_on)
+    assert (await waiter).addresses == ADDRESS
+    assert len(resolver.seen) == 50
+    assert not failed
+
+
+async def test_who_meets_an_error_does_not_keep_others_from_the_answer(
+    asking: Resolvers, resolver: Resolver, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: Answer | None) -> None:
+        raise ValueError("api.vendor.example")
+
+    resolver.delay = 0.05
+    asking.start(NAME, 1, fails)
+    assert (await asking.ask(NAME, 1)).addresses == ADDRESS
+    assert "ValueError" in caplog.text
+    assert "vendor" not in caplog.text
+
+
+@pytest.mark.parametrize("rcode", [1, 2, 4, 5])
 async def test_a_failure_is_passed_on_where_nobody_knows_better(
     resolver: Resolver, other: Resolver, rcode: int
 ) -> None:
     resolver.answering = lambda data, over: [resolver.usual(data, rcode=rcode)]
     async for asking in opened(resolver, other):
-        assert (await asking.ask(NAME, 1)).addresses == ADDRESS
+        assert (await asking.ask(NAME, 1)).rcode == 0
     async for asking in opened(resolver):
         assert (await asking.ask(NAME, 1)).rcode == rcode
         assert len(resolver.seen) == 2
@@ -226,7 +392,7 @@ async def test_what_may_not_be_sent_any_more_is_not(asking: Resolvers, resolver:
 async def test_so_many_are_under_way_and_no_more(
     asking: Resolvers, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstream, "MAX_UNDER_WAY", 5)
+    monkeypatch.setattr(resolvers, "MAX_UNDER_WAY", 5)
     resolver.delay = 0.05
     names = [dns.name.from_text(f"n{one}.example").to_wire() for one in range(9)]
     answers = await asyncio.gather(*(asking.ask(one, 1) for one in names), return_exceptions=True)
@@ -245,171 +411,51 @@ async def test_closing_leaves_nobody_waiting(asking: Resolvers, resolver: Resolv
         await asking.ask(NAME, 1)
 
 
-# --- Over TLS ---
-
-
-class Authority:
-    """Certificates of a made-up authority, in files."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test roots")])
-        self._root = self._sign(self._key.public_key(), self._name, None, days=1)
-        (folder / "roots.pem").write_bytes(self._pem(self._root))
-
-    @staticmethod
-    def _pem(certificate: x509.Certificate) -> bytes:
-        return certificate.public_bytes(serialization.Encoding.PEM)
-
-    def _sign(
-        self, key: ec.EllipticCurvePublicKey, subject: x509.Name, host: str | None, *, days: int
-    ) -> x509.Certificate:
-        now = dt.datetime.now(dt.UTC)
-        start = now - dt.timedelta(days=5)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(now + dt.timedelta(days=days))
-            .add_extension(x509.BasicConstraints(ca=host is None, path_length=None), critical=True)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
-                critical=False,
-            )
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(
-                x509.KeyUsage(
-                    digital_signature=True,
-                    key_cert_sign=host is None,
-                    crl_sign=host is None,
-                    content_commitment=False,
-                    key_encipherment=False,
-                    data_encipherment=False,
-                    key_agreement=False,
-                    encipher_only=False,
-                    decipher_only=False,
-                ),
-                critical=True,
-            )
-        )
-        if host is not None:
-            names = x509.SubjectAlternativeName([x509.DNSName(host)])
-            builder = builder.add_extension(names, critical=False)
-        return builder.sign(self._key, hashes.SHA256())
-
-    def server(self, host: str, *, days: int = 1) -> ssl.SSLContext:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-        certificate = self._sign(key.public_key(), subject, host, days=days)
-        path = self._folder / "server.pem"
-        path.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + self._pem(certificate)
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
-
-    def trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self._folder / "roots.pem")
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
-async def test_over_tls_many_are_asked_at_once_over_one_connection(authority: Authority) -> None:
-    served = Resolver(zone=dict(ZONE), server=authority.server("dns.example"))
-    order = iter(range(100))
-    async with served.open():
-
-        def answering(data: bytes, over: str) -> list[bytes]:
-            next(order)
-            return [served.usual(data)]
-
-        served.answering = answering
-        async for asking in opened(served, name="dns.example", trust=authority.trust()):
-            names = [dns.name.from_text(f"n{one}.example").to_wire() for one in range(30)]
-            answers = await asyncio.gather(*(asking.ask(one, 1) for one in [NAME, *names]))
-            assert answers[0].addresses == ADDRESS
-            assert served.connections == 1
-            assert {one.over for one in served.seen} == {"tls"}
-            # A connection that was closed is opened again.
-            served.hang_up()
-            await asyncio.sleep(0.05)
-            assert (await asking.ask(NAME, 1)).addresses == ADDRESS
-            assert served.connections == 2
-
-
-@pytest.mark.parametrize("wrong", ["name", "time", "roots", "no TLS at all"])
-async def test_whoever_is_not_who_was_stated_is_told_nothing(
-    authority: Authority, tmp_path: Path, wrong: str
+async def test_what_is_diverted_does_not_wait_for_who_is_gone(
+    asking: Resolvers, resolver: Resolver, other: Resolver
 ) -> None:
-    """And it is not asked in the clear instead."""
-    other = tmp_path / "other"
-    other.mkdir()
-    server = {
-        "name": lambda: authority.server("other.example"),
-        "time": lambda: authority.server("dns.example", days=-1),
-        "roots": lambda: Authority(other).server("dns.example"),
-        "no TLS at all": lambda: None,
-    }[wrong]()
-    served = Resolver(zone=dict(ZONE), server=server)
-    async with served.open():
-        async for asking in opened(served, name="dns.example", trust=authority.trust()):
-            with pytest.raises(ResolverError):
-                await asking.ask(NAME, 1)
-            assert not [one for one in served.seen if len(one.data) > 20 and b"ndor" in one.data]
+    other.answering = lambda data, over: []
+    zone = dns.name.from_text("vendor.example").to_wire()
+    await asking.divert(zone, Stated(address="127.0.0.1", port=other.port))
+    task = asyncio.create_task(asking.ask(NAME, 1))
+    await asyncio.sleep(0.02)
+    await asking.divert(zone, None)
+    with pytest.raises(ResolverError):
+        async with asyncio.timeout(0.1):
+            await task
+    assert not resolver.seen
 
 
-async def test_a_stream_that_says_what_is_no_answer_is_given_up(authority: Authority) -> None:
-    served = Resolver(zone=dict(ZONE), server=authority.server("dns.example"))
-    async with served.open():
-        served.answering = lambda data, over: [data[:2] + b"garbage"]
-        async for asking in opened(served, name="dns.example", trust=authority.trust()):
-            with pytest.raises(ResolverError):
-                await asking.ask(NAME, 1)
-            assert served.connections == upstream.TRIES
-            served.answering = None
-            assert (await asking.ask(NAME, 1)).addresses == ADDRESS
-
-
-# --- How they are stated ---
-
-
-@pytest.mark.parametrize(
-    ("line", "stated", "written"),
-    [
-        ("192.0.2.1", ("192.0.2.1", 53, None), "192.0.2.1"),
-        (" 192.0.2.1@5353 ", ("192.0.2.1", 5353, None), "192.0.2.1@5353"),
-        ("fd00::1@53", ("fd00::1", 53, None), "fd00::1"),
-        ("9.9.9.9#DNS.quad9.net", ("9.9.9.9", 853, "dns.quad9.net"), "9.9.9.9#dns.quad9.net"),
-        ("9.9.9.9@443#a.b", ("9.9.9.9", 443, "a.b"), "9.9.9.9@443#a.b"),
-    ],
-)
-def test_a_resolver_is_stated_in_a_line(
-    line: str, stated: tuple[str, int, str | None], written: str
-) -> None:
-    made = Stated.parse(line)
-    assert (made.address, made.port, made.tls_name) == stated
-    assert str(made) == written
-    assert Stated.parse(written) == made
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["", "dns.example", "192.0.2.1:53", "192.0.2.1@0", "192.0.2.1@65536", "192.0.2.1@x",
-     "192.0.2.1#", "192.0.2.1# a", "0.0.0.0", "::", "224.0.0.1", "192.0.2.1@53@53"],
-)  # fmt: skip
-def test_what_is_no_resolver_is_refused(line: str) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        Stated.parse(line)
+async def test_dnsmasq_answers_and_what_is_too_long_comes_over_tcp(tmp_path: Path) -> None:
+    found = shutil.which("dnsmasq") or shutil.which("/usr/sbin/dnsmasq")
+    if found is None:
+        pytest.skip("no dnsmasq on this machine (Debian: dnsmasq-base)")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    text = ",".join("t" * 200 for _ in range(15))
+    process = await asyncio.create_subprocess_exec(
+        found, "--keep-in-foreground", f"--port={port}", "--listen-address=127.0.0.1",
+        "--bind-interfaces", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--pid-file=",
+        "--user=root", "--local=/example/", "--host-record=api.vendor.example,203.0.113.9",
+        f"--txt-record=long.vendor.example,{text}", "--local-ttl=60",
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    made = Resolvers([Stated(address="127.0.0.1", port=port)])
+    await made.open()
+    try:
+        async with asyncio.timeout(10.0):
+            while True:
+                with suppress(ResolverError):
+                    answer = await made.ask(NAME, 1)
+                    break
+                await asyncio.sleep(0.1)
+        assert (answer.addresses, answer.ttl) == (ADDRESS, 60)
+        long = await made.ask(dns.name.from_text("long.vendor.example").to_wire(), 16)
+        assert not long.truncated
+        assert len(long.records) > 3_000
+        assert (await made.ask(dns.name.from_text("no.vendor.example").to_wire(), 1)).rcode == 3
+    finally:
+        await made.close()
+        process.terminate()
+        await process.wait()

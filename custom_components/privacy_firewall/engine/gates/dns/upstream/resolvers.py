@@ -1,141 +1,33 @@
-"""The household's resolvers: asked over UDP, over TCP where that is too small, or over TLS.
-
-Whoever did not see a question has to guess its number, the port it came from and the case of each
-letter of the name (RFC 5452; draft-vixie-dnsext-dns0x20). A resolver that was stated with a name is
-asked over TLS (RFC 7858) and never in the clear.
-"""
+"""Which resolver is asked next, over what, and for how long it is waited for."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+import logging
 from math import inf
-import os
-import socket
 import ssl
 from time import monotonic
-from typing import Protocol
 
-from ...errors import EngineError
-from ...naming import Resolver
-from .answer import Answer, read_answer
-from .message import REFUSED, SERVER_FAILURE, Malformed, randomise_case, write_question
+from ....naming import Resolver
+from ..answer import Answer
+from ..message import FORMAT_ERROR, NOT_IMPLEMENTED, REFUSED, SERVER_FAILURE
+from .datagrams import Datagrams
+from .question import Done, Peer, Question, Random, ResolverError, Way
+from .streams import Stream
 
 TRY_SECONDS = 2.0
 """Seconds after which the next way is tried, connecting included."""
-CONNECT_SECONDS = 5.0
-"""Seconds for a TCP connection with its TLS handshake; what waits for it may be tried twice."""
 TRIES = 3
 """Ways tried for one question: over all resolvers in turn, the last of them over TCP."""
 MAX_UNDER_WAY = 4_000
 """Different questions under way at the same time."""
-SOCKETS = 8
-"""UDP sockets per resolver, each with a port of the system's choice."""
-QUESTIONS_PER_SOCKET = 256
-"""Questions after which a socket, and with it the port, is given up for another."""
 AVOID_SECONDS = 30.0
 """Seconds for which a resolver that did not answer comes after the others."""
-CLOSE_SECONDS = 1.0
-"""Seconds that a connection has to end."""
-BATCH = 64
-"""Datagrams read at once."""
-IDLE_SECONDS = 20.0
-"""Seconds after which a connection without questions is closed (RFC 7766, section 6.2.3)."""
-_MAX_DATAGRAM = 4_096
 
+_ERRORS = frozenset({FORMAT_ERROR, SERVER_FAILURE, NOT_IMPLEMENTED, REFUSED})
+"""What another resolver may know better."""
 
-class ResolverError(EngineError):
-    """No resolver answered, or the question may not be asked any more."""
-
-
-type Done = Callable[[Answer | None], None]
-"""Called once with what was answered, or with None where nobody did."""
-
-
-class _Holder(Protocol):
-    """Where a question waits for its answer: a UDP socket, or a stream."""
-
-    pending: dict[int, _Question]
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """A resolver, and whether it is asked over a stream."""
-
-    peer: _Peer
-    is_stream: bool
-
-
-@dataclass(slots=True, eq=False)
-class _Question:
-    """One question under way, for everybody who asks the same."""
-
-    wire_name: bytes
-    kind: int
-    dnssec_ok: bool
-    checking_disabled: bool
-    ways: list[_Way] = field(default_factory=list[_Way])
-    """What is still to be tried, last first."""
-    waiters: list[Done] = field(default_factory=list[Callable[[Answer | None], None]])
-    allowed: list[Callable[[], bool]] = field(default_factory=list[Callable[[], bool]])
-    error: Answer | None = None
-    """An answer that is an error: given where nobody knows better."""
-    sent: bytes = b""
-    number: int = 0
-    holder: _Holder | None = None
-    peer: _Peer | None = None
-    attempt: int = 0
-    """Counts the ways tried; one more once it is over."""
-    is_over: bool = False
-
-    @property
-    def key(self) -> tuple[bytes, int, bool, bool]:
-        """Return what is asked."""
-        return self.wire_name, self.kind, self.dnssec_ok, self.checking_disabled
-
-    def may_be_sent(self) -> bool:
-        """Tell whether anybody who asks it still may."""
-        return any(one() for one in self.allowed)
-
-    def write(self, number: int, wire_name: bytes) -> bytes:
-        """Return it as bytes, and keep them: an answer repeats them."""
-        self.number = number
-        self.sent = write_question(
-            number,
-            wire_name,
-            self.kind,
-            dnssec_ok=self.dnssec_ok,
-            checking_disabled=self.checking_disabled,
-        )
-        return self.sent
-
-    def let_go(self) -> None:
-        """Wait no longer where it was sent last."""
-        if self.holder is not None:
-            self.holder.pending.pop(self.number, None)
-            self.holder = None
-
-
-class _Random:
-    """Random numbers from the system, fetched some thousand bytes at a time."""
-
-    def __init__(self) -> None:
-        self._bytes = b""
-        self._at = 0
-
-    def number(self, size: int) -> int:
-        """Return a number of so many bytes."""
-        if self._at + size > len(self._bytes):
-            self._bytes, self._at = os.urandom(4_096), 0
-        self._at += size
-        return int.from_bytes(self._bytes[self._at - size : self._at])
-
-    def unused(self, pending: dict[int, _Question]) -> int:
-        """Return a question's number that waits for no answer."""
-        while (number := self.number(2)) in pending:
-            pass
-        return number
+_LOGGER = logging.getLogger(__name__)
 
 
 class Resolvers:
@@ -145,14 +37,15 @@ class Resolvers:
         self, resolvers: Sequence[Resolver], *, trust: ssl.SSLContext | None = None
     ) -> None:
         """Keep whom to ask. `trust` verifies certificates; by default the system's roots do."""
-        self.random = _Random()
+        self.random = Random()
         self.trust = trust
         self._peers = [_Peer(one, self) for one in resolvers]
-        self._under_way: dict[tuple[bytes, int, bool, bool], _Question] = {}
-        self._sent: deque[tuple[float, _Question, int]] = deque()
+        self._under_way: dict[tuple[bytes, int, bool, bool], Question] = {}
+        self._sent: deque[tuple[float, Question, int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._is_open = False
         self._has_failed = False
+        self._has_said = False
         self._usual = self._ways_over(self._peers)
         self._diverted: tuple[bytes, _Peer] | None = None
 
@@ -229,20 +122,20 @@ class Resolvers:
                 done(None)
                 return
             ways = self._ways() if self._diverted is None else self._ways_for(wire_name)
-            question = _Question(wire_name, kind, dnssec_ok, checking_disabled, ways)
+            question = Question(wire_name, kind, dnssec_ok, checking_disabled, ways)
             self._under_way[question.key] = question
         question.waiters.append(done)
         question.allowed.append(may_send or _always)
         if is_new:
             self.go_on(question)
 
-    def _ways(self) -> list[_Way]:
+    def _ways(self) -> list[Way]:
         """Return what is to be tried, last first."""
         if not self._has_failed:
             return self._usual.copy()
         now = monotonic()
-        self._has_failed = any(now - peer.failed_at < AVOID_SECONDS for peer in self._peers)
-        peers = sorted(self._peers, key=lambda peer: now - peer.failed_at < AVOID_SECONDS)
+        self._has_failed = any(peer.is_avoided(now) for peer in self._peers)
+        peers = sorted(self._peers, key=lambda peer: peer.is_avoided(now))
         return self._ways_over(peers)
 
     async def divert(self, zone: bytes, resolver: Resolver | None) -> None:
@@ -256,28 +149,35 @@ class Resolvers:
         if resolver is not None:
             self._diverted = zone, _Peer(resolver, self)
 
-    def _ways_for(self, wire_name: bytes) -> list[_Way]:
+    def _ways_for(self, wire_name: bytes) -> list[Way]:
         if self._diverted is not None and wire_name.endswith(self._diverted[0]):
-            return [_Way(self._diverted[1], is_stream=False)]
+            return [Way(self._diverted[1], is_stream=False)]
         return self._ways()
 
     def note_failure(self, peer: _Peer) -> None:
-        """Take note that a resolver did not answer."""
-        peer.failed_at = monotonic()
+        """Take note that a resolver did not answer; say so once where another is in the clear."""
         self._has_failed = True
+        if peer.resolver.tls_name is None or self._has_said:
+            return
+        if any(one.resolver.tls_name is None for one in self._peers):
+            self._has_said = True
+            _LOGGER.warning(
+                "A resolver does not answer over TLS; those stated without a name are asked "
+                "instead, in the clear"
+            )
 
-    def _ways_over(self, peers: Sequence[_Peer]) -> list[_Way]:
+    def _ways_over(self, peers: Sequence[Peer]) -> list[Way]:
         if not peers:
             return []
-        ways = [_Way(peers[turn % len(peers)], is_stream=False) for turn in range(TRIES)]
+        ways = [Way(peers[turn % len(peers)], is_stream=False) for turn in range(TRIES)]
         # A box in between may lose datagrams, or change the case of letters.
-        ways[-1] = _Way(ways[-1].peer, is_stream=True)
+        ways[-1] = Way(ways[-1].peer, is_stream=True)
         ways.reverse()
         return ways
 
     # --- What peers tell ---
 
-    def go_on(self, question: _Question) -> None:
+    def go_on(self, question: Question) -> None:
         """Try the next way; without one, answer with what there is."""
         while question.ways and question.may_be_sent():
             way = question.ways.pop()
@@ -288,20 +188,21 @@ class Resolvers:
                 return
         self._finish(question, question.error)
 
-    def _note_sent(self, question: _Question) -> None:
+    def _note_sent(self, question: Question) -> None:
         while self._sent and self._sent[0][1].is_over:
             self._sent.popleft()
-        self._sent.append((monotonic() + TRY_SECONDS, question, question.attempt))
+        self._sent.append((monotonic(), question, question.attempt))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(TRY_SECONDS, self._look)
 
-    def take(self, question: _Question, answer: Answer, peer: _Peer, *, is_stream: bool) -> None:
+    def take(self, question: Question, answer: Answer, peer: _Peer, *, is_stream: bool) -> None:
         """Take an answer to a question that waits no longer where it was sent."""
-        peer.failed_at = -inf
+        if peer.resolver.tls_name is not None:
+            self._has_said = False
         if answer.truncated and not is_stream:
-            question.ways.append(_Way(peer, is_stream=True))
+            question.ways.append(Way(peer, is_stream=True))
             self.go_on(question)
-        elif answer.rcode in (SERVER_FAILURE, REFUSED):
+        elif answer.rcode in _ERRORS:
             question.error = answer
             # Another may know; the same one would say the same.
             question.ways = [way for way in question.ways if way.peer is not peer]
@@ -309,52 +210,46 @@ class Resolvers:
         else:
             self._finish(question, answer)
 
-    def _finish(self, question: _Question, answer: Answer | None) -> None:
+    def _finish(self, question: Question, answer: Answer | None) -> None:
         question.is_over = True
         question.attempt += 1
         self._under_way.pop(question.key, None)
         for done in question.waiters:
-            done(answer)
+            try:
+                done(answer)
+            except Exception as err:  # noqa: BLE001 - the others who wait get theirs
+                # Not the message: it may quote a name.
+                _LOGGER.error("An answer met an error: %s", type(err).__name__)  # noqa: TRY400
 
     def _look(self) -> None:
         """Give up what takes too long. All have the same time, so the oldest stand first."""
         self._timer = None
         now = monotonic()
         while self._sent:
-            due, question, attempt = self._sent[0]
-            if question.attempt == attempt and due > now:
-                self._timer = asyncio.get_running_loop().call_later(due - now, self._look)
-                return
+            sent_at, question, attempt = self._sent[0]
+            if question.attempt == attempt:
+                left = sent_at + TRY_SECONDS - now
+                if left > 0:
+                    self._timer = asyncio.get_running_loop().call_later(left, self._look)
+                    return
             self._sent.popleft()
             if question.attempt == attempt:
-                question.let_go()
-                if question.peer is not None:
-                    self.note_failure(question.peer)
-                self.go_on(question)
+                self._give_up(question, sent_at)
+
+    def _give_up(self, question: Question, sent_at: float) -> None:
+        """Wait no longer for what was sent then, and try the next way."""
+        holder, peer = question.holder, question.peer
+        question.let_go()
+        if holder is not None:
+            holder.doubt(sent_at)
+        # Where others were answered meanwhile it is the name that is slow.
+        if peer is not None and peer.answered_at < sent_at:
+            peer.failed()
+        self.go_on(question)
 
 
 def _always() -> bool:
     return True
-
-
-class _Port:
-    """One UDP socket to one resolver."""
-
-    __slots__ = ("asked", "pending", "sock")
-
-    def __init__(self, resolver: Resolver) -> None:
-        """Open it at a port that the system chooses; raises `OSError`."""
-        family = socket.AF_INET6 if ":" in resolver.address else socket.AF_INET
-        self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            self.sock.setblocking(False)
-            # Connected: the system drops what comes from anybody else.
-            self.sock.connect((resolver.address, resolver.port))
-        except BaseException:
-            self.sock.close()
-            raise
-        self.pending: dict[int, _Question] = {}
-        self.asked = 0
 
 
 class _Peer:
@@ -364,168 +259,61 @@ class _Peer:
         """Start with nothing open."""
         self.resolver = resolver
         self.failed_at = -inf
-        self.owner = owner
-        self._ports: list[_Port | None] = [None] * SOCKETS
-        self._retired: set[_Port] = set()
-        self._stream = _Stream(self)
+        self.answered_at = -inf
+        self._owner = owner
+        self._datagrams = Datagrams(self, owner.random)
+        self._stream = Stream(self, owner.random)
 
-    def send(self, question: _Question, *, is_stream: bool) -> bool:
+    @property
+    def trust(self) -> ssl.SSLContext | None:
+        """Return what verifies its certificate."""
+        return self._owner.trust
+
+    def is_avoided(self, now: float) -> bool:
+        """Tell whether it did not answer of late."""
+        return now - self.failed_at < AVOID_SECONDS
+
+    def send(self, question: Question, *, is_stream: bool) -> bool:
         """Send a question, or tell that it cannot be."""
         if is_stream or self.resolver.tls_name is not None:
             self._stream.send(question)
             return True
-        try:
-            port = self._port()
-            number = self.owner.random.unused(port.pending)
-            bits = self.owner.random.number(len(question.wire_name))
-            port.sock.send(question.write(number, randomise_case(question.wire_name, bits)))
-        except OSError:
-            self.owner.note_failure(self)
-            return False
-        port.asked += 1
-        port.pending[number] = question
-        question.holder = port
-        return True
+        if self._datagrams.send(question):
+            return True
+        self.failed()
+        return False
 
-    def _port(self) -> _Port:
-        slot = self.owner.random.number(1) % SOCKETS
-        port = self._ports[slot]
-        if port is None or port.asked >= QUESTIONS_PER_SOCKET:
-            if port is not None:
-                # It stays for as long as anybody waits at it.
-                self._retired.add(port)
-            for one in [one for one in self._retired if not one.pending]:
-                self._retired.discard(one)
-                _close(one)
-            port = self._ports[slot] = _Port(self.resolver)
-            asyncio.get_running_loop().add_reader(port.sock.fileno(), self._read, port)
-        return port
+    def heard(self, question: Question, answer: Answer, *, is_stream: bool) -> None:
+        """Take an answer."""
+        self.answered_at = monotonic()
+        self.failed_at = -inf
+        self._owner.take(question, answer, self, is_stream=is_stream)
 
-    def _read(self, port: _Port) -> None:
-        """Take what has arrived at a socket, up to a batch."""
-        for _ in range(BATCH):
-            try:
-                data = port.sock.recv(_MAX_DATAGRAM)
-            except BlockingIOError, InterruptedError:
-                return
-            except OSError:
-                # Nobody listens there (ICMP): no use in waiting.
-                self.owner.note_failure(self)
-                self.fail(port)
-                return
-            question = port.pending.get(int.from_bytes(data[:2]))
-            if question is None:
-                continue
-            try:
-                answer = read_answer(data, question.sent)
-            except Malformed:
-                # Somebody guesses; the true one may still come.
-                continue
-            question.let_go()
-            self.owner.take(question, answer, self, is_stream=False)
+    def misread(self, question: Question, *, is_stream: bool) -> None:
+        """Go on at once: over a stream there is no box that changes letters, and no guessing."""
+        if is_stream:
+            question.ways = [way for way in question.ways if way.peer is not self]
+        else:
+            question.ways.append(Way(self, is_stream=True))
+        self._owner.go_on(question)
 
-    def fail(self, holder: _Holder) -> None:
-        """Let everything that waits somewhere go on to its next way."""
-        for question in list(holder.pending.values()):
-            question.let_go()
-            self.owner.go_on(question)
+    def lost(self, question: Question) -> None:
+        """Go on: no answer can come any more where it waited."""
+        self._owner.go_on(question)
+
+    def cut(self, question: Question) -> None:
+        """Ask again over a new connection, once: it was the connection's fault."""
+        if not question.was_cut:
+            question.was_cut = True
+            question.ways.append(Way(self, is_stream=True))
+        self._owner.go_on(question)
+
+    def failed(self) -> None:
+        """Take note that it does not answer."""
+        self.failed_at = monotonic()
+        self._owner.note_failure(self)
 
     async def close(self) -> None:
         """Close every socket and connection."""
-        for port in [*self._ports, *self._retired]:
-            if port is not None:
-                _close(port)
-        self._ports = [None] * SOCKETS
-        self._retired.clear()
+        self._datagrams.close()
         await self._stream.close()
-
-
-def _close(port: _Port) -> None:
-    asyncio.get_running_loop().remove_reader(port.sock.fileno())
-    port.sock.close()
-
-
-class _Stream:
-    """A connection to one resolver, over TLS where it has a name; many questions at once."""
-
-    def __init__(self, peer: _Peer) -> None:
-        """Connect with the first question."""
-        self.pending: dict[int, _Question] = {}
-        self._peer = peer
-        self._writer: asyncio.StreamWriter | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def send(self, question: _Question) -> None:
-        """Send a question now, or as soon as there is a connection."""
-        number = self._peer.owner.random.unused(self.pending)
-        # Nobody can answer in another's place here: the name stays as it is.
-        question.write(number, question.wire_name)
-        self.pending[number] = question
-        question.holder = self
-        if self._writer is not None and not self._writer.is_closing():
-            _write(self._writer, question)
-        elif self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def _run(self) -> None:
-        """Connect, ask, and read answers until the connection ends."""
-        peer, writer = self._peer, None
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                reader, writer = await self._connect()
-            # Some may not be asked any more; they go on and find out.
-            for question in list(self.pending.values()):
-                if question.may_be_sent():
-                    _write(writer, question)
-                else:
-                    question.let_go()
-                    peer.owner.go_on(question)
-            self._writer = writer
-            while True:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    data = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
-                self._take(data)
-        except OSError, TimeoutError, asyncio.IncompleteReadError, ssl.CertificateError:
-            if self.pending:
-                peer.owner.note_failure(peer)
-        finally:
-            self._writer, self._task = None, None
-            # Each finds its next way, over a new connection if it is the same one.
-            peer.fail(self)
-            if writer is not None:
-                writer.close()
-                with suppress(OSError, TimeoutError):
-                    async with asyncio.timeout(CLOSE_SECONDS):
-                        await writer.wait_closed()
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        resolver = self._peer.resolver
-        if resolver.tls_name is None:
-            return await asyncio.open_connection(resolver.address, resolver.port)
-        return await asyncio.open_connection(
-            resolver.address,
-            resolver.port,
-            ssl=self._peer.owner.trust,
-            server_hostname=resolver.tls_name,
-        )
-
-    def _take(self, data: bytes) -> None:
-        question = self.pending.get(int.from_bytes(data[:2]))
-        if question is None:
-            return
-        try:
-            answer = read_answer(data, question.sent)
-        except Malformed as err:
-            raise ConnectionError("what came over the connection is no answer") from err
-        question.let_go()
-        self._peer.owner.take(question, answer, self._peer, is_stream=True)
-
-    async def close(self) -> None:
-        """End the connection."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-
-def _write(writer: asyncio.StreamWriter, question: _Question) -> None:
-    writer.write(len(question.sent).to_bytes(2) + question.sent)
