@@ -2,15 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 import threading
 
 import pytest
 from stuck import LARGE, idle, no_later_byte, start
 
-from engine import StorageError, pipeline
+from engine import StorageError, passages, pipeline
 from engine.gates.http import upstream
-from engine.model import Decider, Level, Outcome, Reason
+from engine.model import (
+    Appliance,
+    Category,
+    Consent,
+    ConsentState,
+    DataPoint,
+    Decider,
+    Field,
+    Kind,
+    Level,
+    Outcome,
+    Reason,
+    opaque_id,
+)
 import wire
 from wire import PATIENCE, House, Line, Resolver, eventually, fridge, frost, reply
 
@@ -592,3 +606,29 @@ async def test_a_consent_made_coarse_cuts_its_own_messages_only(narrow: House) -
     assert (await caller.answer()).status == 200
     caller.close()
     assert line.requests[0].body == LARGE
+
+
+def test_with_opaque_traffic_nothing_rides_along_that_is_read() -> None:
+    """Its consent names hosts in the identifiers' place; what rode along with another ends."""
+    serial = DataPoint(
+        id="s",
+        appliance_id="fridge",
+        template="POST h/r",
+        field=Field("$.body.serial"),
+        name="Serial",
+        kinds=frozenset({Kind.TEXT}),
+        category=Category.IDENTIFIER,
+        recipients=("frost",),
+    )
+    given = Consent(
+        appliance_id="fridge",
+        data_point_id=opaque_id("fridge"),
+        recipient_id="frost",
+        state=ConsentState.GIVEN,
+        functional=frozenset({"mqtt.frost.example", "$.body.serial"}),
+    )
+    in_force = {("fridge", given.data_point_id, "frost"): given}
+    fridge, to = Appliance(id="fridge", name="Fridge"), frost("http://h/")
+    assert not passages._may_still(fridge, to, serial, in_force)
+    other = replace(given, data_point_id="x", functional=frozenset({"$.body.serial"}))
+    assert passages._may_still(fridge, to, serial, {("fridge", "x", "frost"): other})
