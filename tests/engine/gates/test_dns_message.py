@@ -205,9 +205,13 @@ def test_a_name_that_leads_nowhere_is_refused(name: bytes) -> None:
 
 
 def test_a_chain_of_pointers_ends() -> None:
-    """Each leads back by two bytes: as long as they come, they are read once."""
+    """Each leads back by two bytes; a name has no more of them than it can have labels."""
     chain = bytes(14) + b"".join(struct.pack("!H", 0xC00C + 2 * one) for one in range(8000))
-    assert message.read_name(chain, len(chain) - 2) == ""
+    longest = 14 + 2 * (message.MAX_POINTERS - 1)
+    assert message.read_name(chain, longest) == ""
+    for at in (longest + 2, len(chain) - 2):
+        with pytest.raises(Malformed):
+            message.read_name(chain, at)
 
 
 # --- Answers of our own ---

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 import struct
+from typing import Literal
 
 from .message import (
     AAAA,
@@ -33,6 +34,9 @@ from .message import (
 
 MAX_RECORDS = 1_000
 """Records of one answer that are read; real ones have a few dozen at most."""
+MAX_ALIASES = 64
+"""Names that one answer goes on to; resolvers give up after a dozen or two. Each may be long to
+read, which is why there are fewer of them than of records."""
 _IPV4_HINT, _IPV6_HINT = 4, 6
 """Parameters of HTTPS and SVCB records with addresses (RFC 9460, section 14.3.2)."""
 _SIGNATURES = frozenset({24, 250})
@@ -67,6 +71,7 @@ class _Reader:
         self.data = data
         self.at = self.begin = at
         self.aliases: list[str] = []
+        self.targets = 0
         self.addresses: list[bytes] = []
         self.ttls: list[tuple[int, int]] = []
         self.extended = 0
@@ -74,7 +79,9 @@ class _Reader:
         self.negative_ttl: int | None = None
         self.has_final = False
 
-    def section(self, count: int, asked: int, *, is_answer: bool) -> int:
+    def section(
+        self, count: int, asked: int, name: Literal["answer", "authority", "additional"]
+    ) -> int:
         """Read so many records; return how many before one that only the connection needs."""
         kept = 0
         data, is_cut = self.data, False
@@ -96,15 +103,17 @@ class _Reader:
                     self._end = begin
                 is_cut = True
                 continue
+            if cls != IN:
+                # Unread it must not pass: some clients look at the type alone.
+                raise Malformed("a record of another class")
             kept += 1
             ttl = 0 if ttl >> 31 else ttl
             self.ttls.append((at - 6 - self.begin, ttl))
-            if cls == IN:
-                self._take(kind, at, end)
-            if is_answer:
+            self._take(kind, at, end)
+            if name == "answer":
                 self.answer_ttl = ttl if self.answer_ttl is None else min(ttl, self.answer_ttl)
                 self.has_final = self.has_final or kind == asked
-            elif kind == SOA and self.negative_ttl is None and length >= 22:
+            elif kind == SOA and name == "authority" and self.negative_ttl is None and length >= 22:
                 self.negative_ttl = min(ttl, int.from_bytes(data[end - 4 : end]))
         return kept
 
@@ -122,17 +131,27 @@ class _Reader:
                 raise Malformed("an address of the wrong length")
             self.addresses.append(data[at:end])
         elif kind in (CNAME, DNAME):
-            self.aliases.append(read_name(data, at))
+            if skip_name(data, at) != end:
+                raise Malformed("an alias that does not end with its record")
+            self.aliases.append(self._target(at))
         elif kind in (HTTPS, SVCB):
             self._take_binding(at, end)
+
+    def _target(self, at: int) -> str:
+        self.targets += 1
+        if self.targets > MAX_ALIASES:
+            raise Malformed("more aliases than are read")
+        return read_name(self.data, at)
 
     def _take_binding(self, at: int, end: int) -> None:
         """Read target and hints of a service binding (RFC 9460, section 2.2)."""
         data = self.data
-        at += 2
-        if target := read_name(data, at):
+        begin = at + 2
+        at = skip_name(data, begin)
+        if at > end:
+            raise Malformed("a target that does not end with its record")
+        if target := self._target(begin):
             self.aliases.append(target)
-        at = skip_name(data, at)
         while at < end:
             if at + 4 > end:
                 raise Malformed("a parameter that is cut short")
@@ -167,9 +186,9 @@ def read_answer(data: bytes, question: bytes) -> Answer:
     is_truncated = bool(flags & TC)
     try:
         counts = (
-            reader.section(answers, asked, is_answer=True),
-            reader.section(authorities, asked, is_answer=False),
-            reader.section(additional, asked, is_answer=False),
+            reader.section(answers, asked, "answer"),
+            reader.section(authorities, asked, "authority"),
+            reader.section(additional, asked, "additional"),
         )
     except Malformed:
         if not is_truncated:

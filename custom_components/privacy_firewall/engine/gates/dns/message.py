@@ -19,6 +19,8 @@ MIN_UDP = 512
 MAX_NAME = 255
 """Bytes of a name on the wire, with its lengths and its end (RFC 1035, section 3.1)."""
 MAX_LABEL = 63
+MAX_POINTERS = 128
+"""Pointers that one name is made of: to each of the most labels there can be, and to its end."""
 OPT_SIZE = 11
 """Bytes of an EDNS record without options."""
 
@@ -173,12 +175,14 @@ def read_name(data: bytes, at: int) -> str:
     """Return a name that may be compressed (RFC 1035, section 4.1.4); raises `Malformed`."""
     wire = b""
     begin = at
+    pointers = 0
     try:
         while length := data[at]:
             if length >= 0xC0:
-                # Strictly back, so that no chain of pointers goes in a circle.
+                # Strictly back, so that no chain of pointers goes in a circle; and not for long.
                 at = (length & 0x3F) << 8 | data[at + 1]
-                if not HEADER.size <= at < begin:
+                pointers += 1
+                if not HEADER.size <= at < begin or pointers > MAX_POINTERS:
                     raise Malformed("a pointer that does not lead back")
                 begin = at
                 continue
