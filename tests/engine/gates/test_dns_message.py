@@ -2,6 +2,7 @@
 
 import base64
 from collections import Counter
+from collections.abc import Iterator
 import gzip
 import json
 import random
@@ -103,8 +104,22 @@ def test_of_a_question_nothing_goes_on_but_name_and_type() -> None:
     assert written[0] == written[1]
     sent = dns.message.from_wire(written[0])
     assert (sent.id, sent.flags, sent.options, sent.payload) == (7, dns.flags.RD, (), 1232)
+    assert (sent.edns, sent.ednsflags) == (0, 0)
     assert [str(one) for one in sent.question] == ["api.vendor.example. IN A"]
     assert not sent.answer + sent.authority
+
+
+@pytest.mark.parametrize("dnssec_ok", [False, True])
+@pytest.mark.parametrize("checking_disabled", [False, True])
+def test_signatures_are_asked_for_only_where_they_are_wanted(
+    dnssec_ok: bool, checking_disabled: bool
+) -> None:
+    written = message.write_question(
+        7, read().wire_name, 1, dnssec_ok=dnssec_ok, checking_disabled=checking_disabled
+    )
+    sent = dns.message.from_wire(written)
+    assert bool(sent.ednsflags & dns.flags.DO) is dnssec_ok
+    assert bool(sent.flags & dns.flags.CD) is checking_disabled
 
 
 @pytest.mark.parametrize(
@@ -297,6 +312,61 @@ def test_any_change_of_a_question_is_read_or_refused() -> None:
 
 
 # --- The corpus ---
+
+
+def frames_of(blob: bytes) -> Iterator[bytes]:
+    """The messages of a TCP stream; the last one may be cut short."""
+    while len(blob) >= 2:
+        end = 2 + int.from_bytes(blob[:2])
+        yield blob[2:end]
+        blob = blob[end:]
+
+
+def outcome(data: bytes) -> str | int | None:
+    """What was asked, or how it is refused."""
+    try:
+        query = read_query(data)
+    except Malformed as err:
+        return err.rcode
+    return f"{query.name} {dns.rdatatype.to_text(query.type)}{' edns' * query.edns}"
+
+
+def test_malformed_messages_of_the_suite_are_refused() -> None:
+    """Streams as a client sends them; the largest of them are nothing but ones."""
+    folder = corpus("suites/dns_malformed")
+    heard = {
+        path.stem: [outcome(frame) for frame in frames_of(path.read_bytes())]
+        for path in folder.glob("*.blob")
+    }
+    assert heard == {
+        "empty": [],
+        "emptypayload": [None],
+        "largesttcp": [None],
+        "largestudp": [None],
+        "missingpayload": [None],
+        "querywithcookie": [" NS edns"],
+        "shortpayload": [None],
+        "tooshortlength": [],
+        "twoquerieswithnsid": ["www.google.com AAAA edns"] * 2,
+    }
+
+
+def test_odd_names_of_the_suite_are_read_as_they_were_meant() -> None:
+    read_names = set()
+    for path in sorted(corpus("suites/dns_malformed").glob("datafile*")):
+        for line in path.read_text(encoding="latin-1").splitlines():
+            name, kind = line.split()[:2]
+            try:
+                meant = dns.message.make_query(name, kind)
+            except ValueError, dns.exception.DNSException:
+                # No such type, or a name that cannot be written: no client could ask that.
+                continue
+            query = read_query(meant.to_wire())
+            assert query.wire_name == meant.question[0].name.to_wire()
+            assert query.type == meant.question[0].rdtype
+            read_names.add(query.name)
+    assert {"", "google.com", r"valid\046quote.com", r"\001"} <= read_names
+    assert len(read_names) > 20
 
 
 @pytest.mark.corpus
