@@ -234,16 +234,17 @@ def test_names_that_the_household_allows_are_asked_for_themselves_alone() -> Non
         (Source(address="192.168.1.7", mac="02:00:00:00:00:99"), ["fridge"], True),
         (Source(address="192.168.1.7", mac="02:00:00:00:00:08"), ["brush", "fridge"], False),
         (Source(address="192.168.1.99", mac="02:00:00:00:00:99"), [], True),
-        (Source(address="192.168.1.99"), [], True),
+        (Source(address="192.168.1.99"), ["fridge", "brush"], True),
+        (Source(address="192.168.1.99", mac=""), [], True),
     ],
     ids=[
         "both", "its address", "another address", "another's MAC", "two of them", "neither",
-        "nothing known",
+        "nothing known", "this machine",
     ],
 )  # fmt: skip
 def test_who_it_may_be(source: Source, who: list[str], may_be_none: bool) -> None:
     asked = Lookup(source=source, name="a.example", type=A)
-    found, stranger = name_rules.candidates_of(house(), asked)
+    found, stranger, _ = name_rules.clients_of(house(), asked)
     assert ([one.id for one in found], stranger) == (who, may_be_none)
 
 
@@ -314,8 +315,19 @@ def test_whoever_is_unknown_can_be_refused() -> None:
     refused = (REFUSE, Reason.UNKNOWN_CLIENT_REFUSED)
     assert said(ask("a.example", source=PHONE, naming=everybody)) == refused
     assert said(ask("a.example", source=PHONE, naming=some)) == refused
-    other = Source(address="192.168.1.50")
+    other = Source(address="192.168.1.50", mac="02:00:00:00:00:50")
     assert ask("a.example", source=other, naming=some).course is FORWARD
+
+
+def test_whose_mac_is_not_known_may_be_any_that_has_one() -> None:
+    """It is refused what one of them may not have, and nobody's journal says so."""
+    nobody = Source(address="192.168.1.50")
+    verdict = ask("a.example", source=nobody)
+    assert said(verdict) == (REFUSE, Reason.CLIENT_NOT_RECOGNISED)
+    assert not verdict.appliances
+    naming = replace(STEERING, allowed=frozenset({"a.example"}))
+    assert ask("a.example", source=nobody, naming=naming).course is FORWARD
+    assert ask("a.example", source=replace(nobody, mac="")).course is FORWARD
 
 
 def test_lists_are_for_whoever_is_no_appliance() -> None:
@@ -347,9 +359,10 @@ def judged(
     name: str = OPAQUE,
     naming: Naming = STEERING,
     source: Source = PHONE,
+    policy: rules.Policy | None = None,
 ) -> Reason | None:
     return name_rules.judge(
-        house(*consents),
+        policy or house(*consents),
         naming,
         Lookup(source=source, name=name, type=A),
         verdict,
@@ -367,8 +380,22 @@ def test_an_alias_is_judged_like_a_name_that_is_asked() -> None:
     assert judged(verdict, given, aliases=(READABLE,)) is Reason.ALIAS_REFUSED
     both = given, consent(FRIDGE, ADS)
     assert judged(verdict, *both, aliases=(SHARED,)) is None
-    let_through = ask("x.example", policy=house(let_through={"fridge": inf}))
-    assert judged(let_through, aliases=(SHARED,)) is None
+    policy = house(let_through={"fridge": inf})
+    let_through = ask("x.example", policy=policy)
+    assert judged(let_through, policy=policy, aliases=(SHARED,)) is None
+    # It is over by the time the answer is there.
+    assert judged(let_through, aliases=(SHARED,)) is Reason.ALIAS_REFUSED
+
+
+def test_an_alias_is_judged_for_each_that_it_may_be() -> None:
+    either = Source(address="192.168.1.7", mac="02:00:00:00:00:08")
+    policy = house(let_through={"fridge": inf, "brush": inf})
+    verdict = ask("x.example", source=either, policy=policy)
+    assert judged(verdict, policy=policy, source=either, aliases=(SHARED,)) is None
+    for one in ("fridge", "brush"):
+        policy = house(let_through={one: inf})
+        reason = judged(verdict, policy=policy, source=either, aliases=(SHARED,))
+        assert reason is Reason.ALIAS_REFUSED
 
 
 def test_an_alias_that_is_listed_is_listed() -> None:

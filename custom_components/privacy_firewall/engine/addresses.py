@@ -8,6 +8,10 @@ type Address = IPv4Address | IPv6Address
 _LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
 """For a network's own use (RFC 8215): where in it the IPv4 address stands, nobody can tell."""
 _NAT64 = (ip_network("64:ff9b::/96"), _LOCAL_NAT64)
+_EMBEDDED = (*_NAT64, ip_network("::ffff:0:0:0/96"))
+"""Further forms with an IPv4 address at the end: translated by a host (RFC 7915, section 3.3)."""
+_COMPATIBLE = ip_network("::/96")
+"""IPv4 addresses in a form that is used no more (RFC 4291, section 2.5.5.1)."""
 _CGNAT = ip_network("100.64.0.0/10")
 _NOT_ALL_PUBLIC = frozenset({0, 10, 100, 127, 169, 172, 192, 198, 203})
 """First bytes of IPv4 addresses of which some are special (IANA's registry, RFC 6890)."""
@@ -18,7 +22,10 @@ _METADATA = frozenset(
 
 
 def innermost(address: Address) -> Address:
-    """Return the IPv4 address inside a mapped, 6to4, Teredo or NAT64 (RFC 6052) one, or itself."""
+    """Return the IPv4 address inside an IPv6 one, or the address itself.
+
+    Mapped, translated, 6to4, Teredo and NAT64 (RFC 6052) addresses hold one.
+    """
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
@@ -26,7 +33,7 @@ def innermost(address: Address) -> Address:
             return address.sixtofour
         if address.teredo is not None:
             return address.teredo[1]
-        if any(address in network for network in _NAT64):
+        if any(address in network for network in _EMBEDDED):
             return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
@@ -50,7 +57,10 @@ def is_private(packed: bytes) -> bool:
     elif first >> 5 == 1 and packed[:2] not in (b"\x20\x01", b"\x20\x02"):
         return False
     address = innermost(ip_address(packed))
-    return not address.is_global or address in _CGNAT or address.is_multicast
+    # Site-local addresses (RFC 3879) and the oldest form of IPv4 in IPv6 count as global for the
+    # standard library.
+    is_old = isinstance(address, IPv6Address) and (address.is_site_local or address in _COMPATIBLE)
+    return not address.is_global or is_old or address in _CGNAT or address.is_multicast
 
 
 def is_own(address: Address) -> bool:

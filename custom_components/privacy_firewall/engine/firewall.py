@@ -5,7 +5,7 @@ events. Both are frozen values, so that the engine could live in another process
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 import logging
@@ -17,6 +17,7 @@ from .clock import Clock, ForwardClock, Seen, SystemClock
 from .consents import LOOK_SECONDS, RETRY_SECONDS, Consents, Pair
 from .errors import StorageError
 from .events import Decided, Event, Forgotten, GateChanged
+from .faces import Faces
 from .files import Files, anchor_path
 from .gates.http.server import HttpGate
 from .gates.http.upstream import Upstream
@@ -37,6 +38,7 @@ from .model import (
     Recipient,
 )
 from .name_gate import NameGate
+from .naming import Infrastructure
 from .pipeline import Passage, Pipeline
 from .proving import Proving
 from .redaction.transforms import may_be_coarse
@@ -154,7 +156,7 @@ class Firewall:
         """
         tallies = await self._files.open()
         try:
-            self.names.lookups.know(await asyncio.to_thread(catalogue.infrastructure))
+            self.names.lookups.know(*await asyncio.to_thread(_known_names))
             await self._load(tallies)
         except BaseException:
             await self._files.close()
@@ -560,3 +562,8 @@ async def _set_within(event: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+def _known_names() -> tuple[Mapping[str, Infrastructure], Faces]:
+    """Read what is known of names. It blocks for some tens of milliseconds."""
+    return catalogue.infrastructure(), Faces()

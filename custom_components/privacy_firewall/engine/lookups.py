@@ -9,18 +9,20 @@ appliance is nobody's business: it is counted, and never written down.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from math import inf
 from time import monotonic
+from typing import NamedTuple
 
 from . import learning as learn, name_rules
 from .clock import ForwardClock
 from .errors import StorageError
 from .events import Decided, Discovered, Event, NamesAsked, StrangerSeen, Unclaimed
+from .faces import Faces
 from .journal import Entry, Journal
 from .learning import Learning
 from .model import (
@@ -50,10 +52,23 @@ TELL_SECONDS = 5.0
 """How often it is told that an appliance asked."""
 MAX_REFUSED = 2_000
 """Refusals remembered for that; when there are more, all are forgotten."""
-MAX_UNCLAIMED = 500
-"""Names that nobody claims and that are told of; others are refused untold."""
+RECORDED_SECONDS = 60.0
+"""How long an answer may be in use (its TTL): the same question is not recorded again meanwhile
+where an answer is at hand."""
+MAX_TURNS = 3
+"""How often a question is recorded anew because it was decided otherwise meanwhile."""
+MAX_UNWRITTEN = 500
+"""Refusals that wait for the disk."""
+MAX_UNCLAIMED = 100
+"""Names of an appliance that nobody claims and that are told of; others are refused untold."""
+MAX_LABELS = 2
+"""Labels shown in front of a registered domain: services have names of their own there, but what
+is in front of these may be anything."""
 MAX_STRANGERS = 500
 """Clients remembered that are no appliances; the one heard of longest ago is forgotten."""
+MAX_TOLD = 100
+"""Strangers told of within `TOLD_SECONDS`; more are remembered, and not announced."""
+TOLD_SECONDS = 600.0
 MAX_NAMES = 12
 """Names remembered of each."""
 
@@ -101,6 +116,13 @@ class _Stranger:
     names: OrderedDict[str, None] = field(default_factory=OrderedDict[str, None])
 
 
+class Admitted(NamedTuple):
+    """What may go on, and the number of the entry made for it."""
+
+    verdict: LookupVerdict
+    number: int | None = None
+
+
 class Lookups:
     """Decides about questions, with what surrounds that: journal, counts, memory, events."""
 
@@ -123,6 +145,7 @@ class Lookups:
         self._remember = remember
         self._naming = Naming()
         self._infrastructure: Mapping[str, Infrastructure] = {}
+        self._faces: Faces | None = None
         self.steer_to: tuple[bytes, ...] = ()
         """The addresses that names are led to, packed."""
         self._total = _Counts()
@@ -131,7 +154,13 @@ class Lookups:
         self._opaque: dict[str, float] = {}
         self._strangers: OrderedDict[str, _Stranger] = OrderedDict()
         self._refused: dict[tuple[str, str, Reason], float] = {}
-        self._unclaimed: dict[tuple[str, str], int] = {}
+        self._recorded: dict[tuple[str, str, Reason], tuple[float, int]] = {}
+        self._unclaimed: dict[str, dict[str, int]] = {}
+        self._unwritten: deque[Entry] = deque()
+        self._is_writing = False
+        self._shown_names: dict[str, str] = {}
+        self._shown_under: tuple[Policy | None, Naming] = None, self._naming
+        self._told: OrderedDict[tuple[str, str | None], float] = OrderedDict()
         self._unstored: dict[str, DataPoint] = {}
         self._unannounced: set[str] = set()
         self._jobs: set[asyncio.Task[None]] = set()
@@ -141,9 +170,14 @@ class Lookups:
         self._naming = naming
         self.steer_to = tuple(ip_address(one).packed for one in naming.steer_to)
 
-    def know(self, infrastructure: Mapping[str, Infrastructure]) -> None:
-        """Take over what the catalogue knows of names that belong to no recipient's purpose."""
+    def know(self, infrastructure: Mapping[str, Infrastructure], faces: Faces) -> None:
+        """Take over what the catalogue knows of names: their kind, and whose they are."""
         self._infrastructure = infrastructure
+        self._faces = faces
+
+    def stays_at_home(self, name: str) -> bool:
+        """Tell whether a name must not be asked of the household's resolvers."""
+        return name_rules.is_for_nobody_outside(name, self._naming)
 
     # --- One question ---
 
@@ -153,23 +187,39 @@ class Lookups:
             self._policy(), self._naming, self._infrastructure, lookup, self._clock.now()
         )
 
-    async def admit(self, lookup: Lookup, verdict: LookupVerdict) -> LookupVerdict:
+    def is_on_record(self, lookup: Lookup, verdict: LookupVerdict) -> bool:
+        """Tell whether the same was recorded so short ago that its answer is still in use."""
+        at, version = self._recorded.get(_record_key(lookup, verdict), (0.0, -1))
+        return version == verdict.policy_version and monotonic() - at < RECORDED_SECONDS
+
+    async def admit(self, lookup: Lookup, verdict: LookupVerdict) -> Admitted:
         """Record a question that is to go on for an appliance; return what became of it meanwhile.
 
-        What cannot be recorded does not leave.
+        What cannot be recorded does not leave. Where it may go on for another reason by then, that
+        is recorded first.
         """
-        if verdict.course is not Course.FORWARD or not verdict.appliances:
-            return verdict
-        entry = self._entry(lookup, verdict)
-        try:
-            await self._journal.append(entry)
-        except StorageError:
-            return self._refuse(verdict, Reason.STORAGE_FAILED)
-        if not self.is_current(verdict):
-            return self._refuse(verdict, Reason.POLICY_CHANGED)
-        if verdict.reason in _DISCLOSING:
-            self._on_event(_decided(entry))
-        return verdict
+        for _ in range(MAX_TURNS):
+            try:
+                number = await self._journal.append(self._entry(lookup, verdict))
+            except StorageError:
+                return Admitted(self._refuse(verdict, Reason.STORAGE_FAILED))
+            fresh = verdict if self.is_current(verdict) else self.decide(lookup)
+            if fresh.rests_on_the_same(verdict):
+                if len(self._recorded) >= MAX_REFUSED:
+                    self._recorded.clear()
+                self._recorded[_record_key(lookup, fresh)] = monotonic(), fresh.policy_version
+                return Admitted(fresh, number)
+            if fresh.appliances and fresh.course is not Course.FORWARD:
+                return Admitted(fresh, number)
+            await self._correct(number, Reason.POLICY_CHANGED)
+            if not fresh.appliances:
+                return Admitted(fresh)
+            verdict = fresh
+        return Admitted(self._refuse(verdict, Reason.POLICY_CHANGED))
+
+    def holds(self, lookup: Lookup, verdict: LookupVerdict) -> bool:
+        """Tell whether a question that was let go may still go, as it is decided now."""
+        return self.is_current(verdict) or self.decide(lookup).rests_on_the_same(verdict)
 
     def judge(
         self,
@@ -200,6 +250,7 @@ class Lookups:
         policy = self._policy()
         return policy is not None and (
             verdict.policy_version == policy.version
+            and verdict.naming is self._naming
             and (verdict.until == inf or self._clock.now() < verdict.until)
         )
 
@@ -208,12 +259,17 @@ class Lookups:
 
     # --- What is kept of it ---
 
-    def note(self, lookup: Lookup, verdict: LookupVerdict) -> None:
-        """Take note of what became of a question, once for each."""
+    def note(self, lookup: Lookup, verdict: LookupVerdict, number: int | None = None) -> None:
+        """Take note of what became of a question, once for each.
+
+        `number` is that of its entry, where one was made when it was admitted.
+        """
         now = self._clock.now()
         self._total.add(verdict.course, now)
         if not verdict.appliances:
-            self._note_stranger(lookup, verdict, now)
+            # Until the household is known nobody can be told from its appliances.
+            if verdict.reason is not Reason.POLICY_NOT_LOADED:
+                self._note_stranger(lookup, verdict, now)
             return
         appliance = verdict.appliances[0]
         counts = self._counts.get(appliance.id)
@@ -223,10 +279,13 @@ class Lookups:
         if verdict.course is not Course.REFUSE:
             for recipient in verdict.recipients:
                 self._contacts[appliance.id, recipient.id] = now
-        if verdict.reason is Reason.OPAQUE_CONSENTED and verdict.course is Course.FORWARD:
-            self._opaque[appliance.id] = now
         if verdict.course is Course.REFUSE:
-            self._note_refused(lookup, verdict, appliance)
+            self._note_refused(lookup, verdict, appliance, number)
+        elif verdict.course is Course.FORWARD:
+            if verdict.reason is Reason.OPAQUE_CONSENTED:
+                self._opaque[appliance.id] = now
+            if number is not None and verdict.reason in _DISCLOSING:
+                self._on_event(_decided(self._entry(lookup, verdict)))
         self._learn(verdict)
         self._tell(appliance.id, counts)
 
@@ -245,26 +304,66 @@ class Lookups:
             )
             self._on_event(NamesAsked(appliance_id=appliance_id))
 
-    def _note_refused(self, lookup: Lookup, verdict: LookupVerdict, appliance: Appliance) -> None:
-        shown = spoken(lookup.name)
+    def _note_refused(
+        self, lookup: Lookup, verdict: LookupVerdict, appliance: Appliance, number: int | None
+    ) -> None:
+        shown = self._shown(lookup.name)
         if verdict.reason is Reason.UNCLAIMED_NAME:
             self._count_unclaimed(appliance, shown)
+        if number is not None:
+            # It was recorded as permitted, before what it leads to was known.
+            self._do(self._correct(number, verdict.reason))
         what = appliance.id, shown, verdict.reason
         at = monotonic()
         if at - self._refused.get(what, -REFUSED_SECONDS) < REFUSED_SECONDS:
             return
+        entry = self._entry(lookup, verdict)
+        if number is None:
+            if len(self._unwritten) >= MAX_UNWRITTEN:
+                # The disk does not keep up: it is written when it is asked for again.
+                return
+            self._unwritten.append(entry)
+            if not self._is_writing:
+                self._is_writing = True
+                self._do(self._write())
         if len(self._refused) >= MAX_REFUSED:
             self._refused.clear()
         self._refused[what] = at
-        entry = self._entry(lookup, verdict)
-        self._do(self._record(entry))
         self._on_event(_decided(entry))
 
+    def _shown(self, name: str) -> str:
+        """Return a name as it is told and written: labels that an appliance makes up are not."""
+        policy = self._policy()
+        before, naming = self._shown_under
+        is_other = before is not policy or naming is not self._naming
+        if is_other or len(self._shown_names) >= MAX_REFUSED:
+            self._shown_under = policy, self._naming
+            self._shown_names.clear()
+        shown = self._shown_names.get(name)
+        if shown is None:
+            shown = self._shown_names[name] = self._shorten(name, policy)
+        return shown
+
+    def _shorten(self, name: str, policy: Policy | None) -> str:
+        if policy is None or name in policy.claims or name in self._naming.allowed:
+            return spoken(name)
+        above = name
+        while above := above.partition(".")[2]:
+            if above in policy.claims:
+                return f"*.{spoken(above)}"
+        if self._faces is None or name in self._infrastructure:
+            return spoken(name)
+        domain = self._faces.of(name).domain
+        labels = name.removesuffix(domain).rstrip(".").split(".")
+        if len(labels) > MAX_LABELS:
+            return f"*.{spoken('.'.join((*labels[-MAX_LABELS:], domain)))}"
+        return spoken(name)
+
     def _count_unclaimed(self, appliance: Appliance, shown: str) -> None:
-        place = appliance.id, shown
-        if place not in self._unclaimed and len(self._unclaimed) >= MAX_UNCLAIMED:
+        theirs = self._unclaimed.setdefault(appliance.id, {})
+        if shown not in theirs and len(theirs) >= MAX_UNCLAIMED:
             return
-        count = self._unclaimed[place] = self._unclaimed.get(place, 0) + 1
+        count = theirs[shown] = theirs.get(shown, 0) + 1
         if count & (count - 1) == 0:
             # Told the first time, and each time there were twice as many: appliances insist.
             self._on_event(
@@ -272,13 +371,16 @@ class Lookups:
             )
 
     def _note_stranger(self, lookup: Lookup, verdict: LookupVerdict, now: float) -> None:
-        address = lookup.source.address
+        address, mac = lookup.source.address, lookup.source.mac or None
         known = self._strangers.get(address)
-        if known is None or known.mac != lookup.source.mac:
-            known = self._strangers[address] = _Stranger(lookup.source.mac, now)
+        if known is None or (mac is not None and known.mac not in (None, mac)):
+            known = self._strangers[address] = _Stranger(mac, now)
             if len(self._strangers) > MAX_STRANGERS:
                 self._strangers.popitem(last=False)
-            self._on_event(StrangerSeen(address=address, mac=lookup.source.mac))
+            self._tell_stranger(address, mac)
+        elif mac is not None and known.mac is None:
+            known.mac = mac
+            self._tell_stranger(address, mac)
         self._strangers.move_to_end(address)
         known.counts.add(verdict.course, now)
         known.names[lookup.name] = None
@@ -286,6 +388,18 @@ class Lookups:
         if len(known.names) > MAX_NAMES:
             known.names.popitem(last=False)
         self._tell(None, self._total)
+
+    def _tell_stranger(self, address: str, mac: str | None) -> None:
+        """Tell of it, unless it was told of late, or there are so many that it is no news."""
+        at = monotonic()
+        while self._told and (
+            len(self._told) > MAX_TOLD or at - next(iter(self._told.values())) > TOLD_SECONDS
+        ):
+            self._told.popitem(last=False)
+        if (address, mac) in self._told or len(self._told) >= MAX_TOLD:
+            return
+        self._told[address, mac] = at
+        self._on_event(StrangerSeen(address=address, mac=mac))
 
     def _entry(self, lookup: Lookup, verdict: LookupVerdict) -> Entry:
         is_forwarded = verdict.course is Course.FORWARD
@@ -298,7 +412,7 @@ class Lookups:
             gate=GATE,
             appliance_id=verdict.appliances[0].id if verdict.appliances else None,
             recipient_ids=tuple(one.id for one in verdict.recipients),
-            template=f"DNS {spoken(lookup.name)}",
+            template=f"DNS {self._shown(lookup.name)}",
             outcome=Outcome.PERMIT if is_forwarded else Outcome.DENY,
             reason=verdict.reason,
             released=tuple(points) if is_forwarded else (),
@@ -340,10 +454,20 @@ class Lookups:
                 self._unannounced.discard(point.id)
                 self._on_event(Discovered(appliance_id=point.appliance_id, data_points=(point,)))
 
-    async def _record(self, entry: Entry) -> None:
-        # Nothing left; what is wrong with the disk is told by whoever keeps the file.
+    async def _write(self) -> None:
+        """Write what was refused, one entry after the other."""
+        try:
+            while self._unwritten:
+                # Nothing left; what is wrong with the disk is told by whoever keeps the file.
+                with suppress(StorageError):
+                    await self._journal.append(self._unwritten.popleft())
+        finally:
+            self._is_writing = False
+
+    async def _correct(self, number: int, reason: Reason) -> None:
+        # The journal may then claim a disclosure that did not happen: wrong on the safe side.
         with suppress(StorageError):
-            await self._journal.append(entry)
+            await self._journal.not_released(number, reason)
 
     def _do(self, job: Awaitable[None]) -> None:
         task = asyncio.ensure_future(job)
@@ -369,7 +493,8 @@ class Lookups:
         self._opaque.pop(appliance_id, None)
         self._contacts = {k: v for k, v in self._contacts.items() if k[0] != appliance_id}
         self._refused = {k: v for k, v in self._refused.items() if k[0] != appliance_id}
-        self._unclaimed = {k: v for k, v in self._unclaimed.items() if k[0] != appliance_id}
+        self._recorded = {k: v for k, v in self._recorded.items() if k[0] != appliance_id}
+        self._unclaimed.pop(appliance_id, None)
 
     # --- What is told ---
 
@@ -409,6 +534,10 @@ _OPAQUE = frozenset({
 
 _DISCLOSING = frozenset({Reason.OPAQUE_CONSENTED, Reason.LET_THROUGH})
 """Why a question goes on to a recipient; that of the time is only journalled."""
+
+
+def _record_key(lookup: Lookup, verdict: LookupVerdict) -> tuple[str, str, Reason]:
+    return verdict.appliances[0].id, lookup.name, verdict.reason
 
 
 def _decided(entry: Entry) -> Decided:

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     INFRASTRUCTURE_REFUSED = "infrastructure_refused"
     UNKNOWN_CLIENT = "unknown_client"
     UNKNOWN_CLIENT_REFUSED = "unknown_client_refused"
+    CLIENT_NOT_RECOGNISED = "client_not_recognised"
     LISTED = "listed"
     LOCAL_NAME = "local_name"
     QUESTION_NOT_ALLOWED = "question_not_allowed"
@@ -236,7 +237,10 @@ OPAQUE_TEMPLATE = "opaque traffic"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a transmission came from, as the gate saw it. An address alone can be spoofed."""
+    """Where a transmission came from, as the gate saw it. An address alone can be spoofed.
+
+    `mac` is None where it is not known, and empty for this machine itself.
+    """
 
     address: str
     mac: str | None = None

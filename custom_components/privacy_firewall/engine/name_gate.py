@@ -9,6 +9,7 @@ from .gates.dns.message import AAAA, A
 from .gates.dns.server import DnsGate
 from .gates.dns.upstream import ResolverError, Resolvers
 from .lookups import Lookups
+from .names import fold
 from .naming import NameStatus, Naming, Resolver
 
 GATE = "dns"
@@ -48,7 +49,9 @@ class NameGate:
         self._is_wanted = True
         if not resolvers:
             raise ValueError("there is no resolver to ask")
-        if port and any((one.address, one.port) == (host, port) for one in resolvers):
+        own = ip_address(host)
+        own = getattr(own, "ipv4_mapped", None) or own
+        if port and any((ip_address(one.address), one.port) == (own, port) for one in resolvers):
             raise ValueError("a resolver is the gate itself")
         asked = Resolvers(resolvers)
         gate = DnsGate(self.lookups, asked, resolve_mac=self._resolve_mac)
@@ -93,18 +96,25 @@ class NameGate:
     async def addresses_of(self, host: str) -> list[str] | None:
         """Return the addresses of a host as the household's resolvers know them.
 
-        None while the gate is closed: then this machine's own resolver is to be asked. With an
-        open one that may be this very gate. Raises `OSError` where nobody answers.
+        None while the gate is closed, and for the home's own names where no resolver is at home:
+        then this machine's own resolver is to be asked. With an open gate that may be this very
+        gate, which refuses such names. Raises `OSError` where nobody answers, or for no host name.
         """
         resolvers = self._resolvers
         if resolvers is None:
             return None
-        wire_name = _wire(host)
+        try:
+            name = fold(host)
+        except ValueError as err:
+            raise OSError("not a host name") from err
+        if self.lookups.stays_at_home(name):
+            return None
+        wire_name = _wire(name)
         try:
             answers = await asyncio.gather(*(resolvers.ask(wire_name, kind) for kind in (A, AAAA)))
         except ResolverError as err:
             raise OSError("no resolver answered") from err
-        return [str(ip_address(one)) for answer in answers for one in answer.addresses]
+        return [str(ip_address(one)) for answer in answers for one in answer.own]
 
     async def divert(self, zone: str, port: int | None) -> None:
         """Ask this port of this machine for names below a zone; None ends that."""
@@ -118,6 +128,6 @@ class NameGate:
 
 
 def _wire(name: str) -> bytes:
-    """Return a host name as it stands on the wire, in lower case."""
-    labels = name.lower().encode("ascii").split(b".")
+    """Return a folded host name as it stands on the wire."""
+    labels = name.encode("ascii").split(b".")
     return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from . import addresses, policy as rules
 from .model import Appliance, Reason, Recipient
 from .naming import Course, Infrastructure, Lookup, LookupVerdict, Naming, Refusal
-from .policy import Policy
+from .policy import Claim, Policy
 
 _FOR_APPLIANCES = frozenset({1, 2, 5, 6, 15, 16, 28, 33, 35, 43, 48, 64, 65, 257})
 """A, NS, CNAME, SOA, MX, TXT, AAAA, SRV, NAPTR, DS, DNSKEY, SVCB, HTTPS and CAA (IANA's registry of
@@ -215,28 +215,28 @@ def decide(
     if policy is None:
         return LookupVerdict(course=Course.REFUSE, reason=Reason.POLICY_NOT_LOADED)
     asked = Asked(policy, naming, infrastructure, lookup, now)
-    candidates, may_be_stranger = candidates_of(policy, lookup)
-    if not candidates:
-        ruling = _rule(asked, FOR_STRANGERS)
-        return LookupVerdict(
-            course=ruling.course,
-            reason=ruling.reason,
-            policy_version=policy.version,
-            refusal=ruling.refusal or naming.refusal,
-        )
-    rulings = [(one, _rule(replace(asked, appliance=one), FOR_APPLIANCES)) for one in candidates]
+    clients = clients_of(policy, lookup)
+    rulings = [
+        (one, _rule(replace(asked, appliance=one), FOR_APPLIANCES)) for one in clients.appliances
+    ]
     found: list[tuple[Appliance | None, Ruling]] = [*rulings]
-    if may_be_stranger:
+    if clients.may_be_stranger:
         found.append((None, _rule(asked, FOR_STRANGERS)))
     who, ruling = max(found, key=lambda one: _STRICTNESS.index(one[1].course))
-    # It stands for what was decided: first of those that it may be.
-    others = [one for one in candidates if one is not who]
+    reason, appliances = ruling.reason, clients.appliances
+    if who is not None and ruling.course is Course.REFUSE and clients.is_guess:
+        # It may be anybody's: it is refused, and written down for nobody.
+        reason, appliances = Reason.CLIENT_NOT_RECOGNISED, ()
+    elif who is not None:
+        # It stands for what was decided: first of those that it may be.
+        appliances = (who, *(one for one in appliances if one is not who))
     return LookupVerdict(
         course=ruling.course,
-        reason=ruling.reason,
-        appliances=(*((who,) if who is not None else ()), *others),
+        reason=reason,
+        appliances=appliances,
         recipients=ruling.recipients,
         policy_version=policy.version,
+        naming=naming,
         until=min(one.until for _, one in found),
         refusal=ruling.refusal or naming.refusal,
     )
@@ -249,21 +249,33 @@ def _rule(asked: Asked, ordered: Sequence[Rule]) -> Ruling:
     return _refuse(Reason.INTERNAL_ERROR)
 
 
-def candidates_of(policy: Policy, lookup: Lookup) -> tuple[tuple[Appliance, ...], bool]:
+class Clients(NamedTuple):
+    """Who may have asked. `is_guess` says that nothing but a missing MAC makes it one of these."""
+
+    appliances: tuple[Appliance, ...]
+    may_be_stranger: bool
+    is_guess: bool = False
+
+
+def clients_of(policy: Policy, lookup: Lookup) -> Clients:
     """Return the appliances that a client may be, and whether it may be none of them.
 
     By its MAC it is that appliance. By its address alone it may be; where the MAC is known to be
-    another, it may be something else that got the address since.
+    another, it may be something else that got the address since. While the MAC is not known, it may
+    be whoever has one.
     """
     source = lookup.source
     by_mac = policy.by_mac.get(source.mac, ()) if source.mac is not None else ()
     by_address = policy.by_address.get(source.address, ())
     if not by_address:
-        return by_mac, not by_mac
+        if source.mac is None and policy.by_mac:
+            return Clients(policy.with_mac, may_be_stranger=True, is_guess=True)
+        return Clients(by_mac, may_be_stranger=not by_mac)
     disagrees = not by_mac and any(
         one.macs and source.mac is not None and source.mac not in one.macs for one in by_address
     )
-    return (*by_mac, *(one for one in by_address if one not in by_mac)), disagrees
+    found = (*by_mac, *(one for one in by_address if one not in by_mac))
+    return Clients(found, may_be_stranger=disagrees)
 
 
 def opaque_until(
@@ -290,21 +302,16 @@ def judge(
     Behind a name that may be asked stands whatever its owner pointed it at. An alias that nobody
     claims goes with the name; one that is claimed is judged like a name that is asked itself.
     """
-    if verdict.reason is not Reason.LET_THROUGH:
-        for alias in aliases:
-            if not verdict.appliances:
-                if naming.listed is not None and naming.listed.has(alias):
-                    return Reason.LISTED
-                continue
-            claim = policy.claims.get(alias)
-            if claim is not None and (
-                claim.readable
-                or any(
-                    opaque_until(policy, one, claim.opaque, alias, now) is None
-                    for one in verdict.appliances
-                )
-            ):
-                return Reason.ALIAS_REFUSED
+    for alias in aliases:
+        if not verdict.appliances:
+            if naming.listed is not None and naming.listed.has(alias):
+                return Reason.LISTED
+            continue
+        claim = policy.claims.get(alias)
+        if claim is not None and not all(
+            _may_find(policy, one, claim, alias, now) for one in verdict.appliances
+        ):
+            return Reason.ALIAS_REFUSED
     if any(addresses.is_private(one) for one in led_to) and not _may_be_at_home(
         naming, lookup, verdict
     ):
@@ -312,11 +319,27 @@ def judge(
     return None
 
 
+def _may_find(policy: Policy, appliance: Appliance, claim: Claim, name: str, now: float) -> bool:
+    """Tell whether an appliance may find a claimed name behind another."""
+    if rules.let_through(policy, appliance, now) is not None:
+        return True
+    return (
+        not claim.readable and opaque_until(policy, appliance, claim.opaque, name, now) is not None
+    )
+
+
 def _may_be_at_home(naming: Naming, lookup: Lookup, verdict: LookupVerdict) -> bool:
     """Tell whether a name may lead into the home: its own, or that of a recipient there."""
     if is_at_home(lookup.name, naming):
         return True
     return bool(verdict.recipients) and all(one.allow_private for one in verdict.recipients)
+
+
+def is_for_nobody_outside(name: str, naming: Naming) -> bool:
+    """Tell whether a name must not be asked of a resolver outside the home."""
+    if name.rpartition(".")[2] in _SPECIAL:
+        return True
+    return is_at_home(name, naming) and not naming.has_resolver_at_home
 
 
 def is_at_home(name: str, naming: Naming) -> bool:

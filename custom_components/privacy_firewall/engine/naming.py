@@ -92,7 +92,8 @@ class LookupVerdict:
 
     `appliances` are all that the client may be, none for a stranger; `recipients` those that claim
     the name. `until` (seconds since 1970) is when the first consent it rests on runs out.
-    `refusal` says how to answer what is refused.
+    `naming` are the household's choices that it was made under, `refusal` says how to answer what
+    is refused.
     """
 
     course: Course
@@ -100,8 +101,18 @@ class LookupVerdict:
     appliances: tuple[Appliance, ...] = ()
     recipients: tuple[Recipient, ...] = ()
     policy_version: int = 0
+    naming: Naming | None = None
     until: float = inf
     refusal: Refusal = Refusal.NAME_ERROR
+
+    def rests_on_the_same(self, other: LookupVerdict) -> bool:
+        """Tell whether another verdict is the same, for the same reason, about the same."""
+        return (
+            self.course is other.course
+            and self.reason is other.reason
+            and self.appliances == other.appliances
+            and self.recipients == other.recipients
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +168,8 @@ class Resolver:
         place, mark, name = line.strip().partition("#")
         address, at, digits = place.partition("@")
         parsed = ip_address(address.strip())
+        # The same address in another spelling is the same resolver.
+        parsed = getattr(parsed, "ipv4_mapped", None) or parsed
         if parsed.is_unspecified or parsed.is_multicast:
             raise ValueError("a resolver has an address of its own")
         if (mark and not _HOST.fullmatch(name)) or (at and not digits.isdecimal()):

@@ -1,38 +1,138 @@
 """Which MAC is behind an address, as this machine's own network stack knows it.
 
-A client on the same network cannot ask us anything without its MAC being in the kernel's table:
-the answer needs it. Linux shows the table for IPv4 (arp(7), /proc/net/arp). A MAC can be forged,
-like an address; together they are harder to come by than one of them.
+A client on the same network cannot be answered without its MAC being in the kernel's table. Linux
+shows the one for IPv4 as a file (arp(7), /proc/net/arp), the other by a message (rtnetlink(7),
+RTM_GETNEIGH). A MAC can be forged, like an address; together they are harder to come by than one.
 """
 
+from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
+import socket
+import struct
 from time import monotonic
 
 ARP = Path("/proc/net/arp")
 KEPT_SECONDS = 5.0
 """How long a reading of the table is taken for the present one."""
+MISSED_SECONDS = 0.5
+"""How long an address that was just looked for in vain is not looked for again."""
+MAX_READINGS = 50
+"""Readings within `KEPT_SECONDS`: each takes some tens of microseconds."""
+MAX_MISSED = 4_096
+"""Addresses remembered that were looked for in vain."""
 _COMPLETE = 0x2
 """ATF_COM of if_arp.h: the entry has a MAC."""
+_MESSAGE = struct.Struct("=IHHII")
+"""nlmsghdr of linux/netlink.h: length, type, flags, number, port."""
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")
+"""ndmsg of linux/neighbour.h: family, interface, state, flags, type."""
+_ATTRIBUTE = struct.Struct("=HH")
+_ASK, _NEW, _DONE, _ERROR = 30, 28, 3, 2
+"""RTM_GETNEIGH, RTM_NEWNEIGH, NLMSG_DONE, NLMSG_ERROR."""
+_REQUEST_ALL = 0x301
+"""NLM_F_REQUEST and NLM_F_DUMP."""
+_ADDRESS, _MAC = 1, 2
+"""NDA_DST, NDA_LLADDR."""
+_HAS_MAC = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
+"""NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE, NUD_PERMANENT."""
+_NETLINK_SECONDS = 0.2
+
+type Table = Callable[[], dict[str, str]]
 
 
 class Neighbours:
     """The kernel's table, read again every few seconds while it is asked for."""
 
-    def __init__(self, path: Path = ARP) -> None:
-        """Start with nothing read."""
+    def __init__(self, path: Path = ARP, over_ipv6: Table | None = None) -> None:
+        """Start with nothing read. `over_ipv6` reads the other table; the kernel's by default."""
         self._path = path
-        self._read_at = -KEPT_SECONDS
-        self._macs: dict[str, str] = {}
+        self._over_ipv6 = over_ipv6 or read_over_ipv6
+        self._read_at = {4: -KEPT_SECONDS, 6: -KEPT_SECONDS}
+        self._macs: dict[int, dict[str, str]] = {4: {}, 6: {}}
+        self._missed: dict[str, float] = {}
+        self._readings = 0
+        self._counted_at = -KEPT_SECONDS
 
     def mac(self, address: str) -> str | None:
         """Return the MAC (lower case, colons) behind an address, or None where it is not known."""
         now = monotonic()
-        # A client that has just come is looked for at once, but not for every question.
-        is_old = now - self._read_at >= KEPT_SECONDS
-        if is_old or (address not in self._macs and now - self._read_at >= KEPT_SECONDS / 10):
-            self._read_at = now
-            self._macs = _read(self._path)
-        return self._macs.get(address)
+        family = 6 if ":" in address else 4
+        known = self._macs[family].get(address)
+        if known is not None and now - self._read_at[family] < KEPT_SECONDS:
+            return known
+        # Who has just come is looked for at once, and then not for every question.
+        if known is None and now - self._missed.get(address, -MISSED_SECONDS) < MISSED_SECONDS:
+            return None
+        if not self._may_read(now):
+            return known
+        self._read_at[family] = now
+        self._macs[family] = _read(self._path) if family == 4 else self._over_ipv6()
+        known = self._macs[family].get(address)
+        if known is None:
+            if len(self._missed) >= MAX_MISSED:
+                self._missed.clear()
+            self._missed[address] = now
+        return known
+
+    def _may_read(self, now: float) -> bool:
+        if now - self._counted_at >= KEPT_SECONDS:
+            self._counted_at, self._readings = now, 0
+        self._readings += 1
+        return self._readings <= MAX_READINGS
+
+
+def read_over_ipv6() -> dict[str, str]:
+    """Ask the kernel for its IPv6 neighbours; nothing where it does not tell.
+
+    It answers at once, from memory: this does not wait for any other machine.
+    """
+    macs: dict[str, str] = {}
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asking:
+            asking.settimeout(_NETLINK_SECONDS)
+            asked = _NEIGHBOUR.pack(socket.AF_INET6, 0, 0, 0, 0)
+            size = _MESSAGE.size + len(asked)
+            asking.send(_MESSAGE.pack(size, _ASK, _REQUEST_ALL, 1, 0) + asked)
+            while read_neighbours(asking.recv(1 << 16), macs):
+                pass
+    except OSError, AttributeError, struct.error, ValueError:
+        return {}
+    return macs
+
+
+def read_neighbours(data: bytes, macs: dict[str, str]) -> bool:
+    """Add neighbours that a message of the kernel tells of; return whether more will follow.
+
+    Raises `ValueError` or `struct.error` where it is none, or an error.
+    """
+    at = 0
+    while at < len(data):
+        length, kind, *_ = _MESSAGE.unpack_from(data, at)
+        if kind == _DONE:
+            return False
+        if kind == _ERROR or not _MESSAGE.size <= length <= len(data) - at:
+            raise ValueError("not a list of neighbours")
+        if kind == _NEW:
+            _, _, state, _, _ = _NEIGHBOUR.unpack_from(data, at + _MESSAGE.size)
+            told = _attributes(data[at + _MESSAGE.size + _NEIGHBOUR.size : at + length])
+            address, mac = told.get(_ADDRESS, b""), told.get(_MAC, b"")
+            if state & _HAS_MAC and len(address) == 16 and len(mac) == 6 and any(mac):
+                macs[str(ip_address(address))] = mac.hex(":")
+        at += length + -length % 4
+    return True
+
+
+def _attributes(data: bytes) -> dict[int, bytes]:
+    """Return attributes by their kind (struct rtattr of linux/rtnetlink.h)."""
+    at, found = 0, dict[int, bytes]()
+    while at + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, at)
+        if length < _ATTRIBUTE.size:
+            raise ValueError("an attribute that is shorter than its head")
+        found[kind] = data[at + _ATTRIBUTE.size : at + length]
+        at += length + -length % 4
+    return found
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -106,6 +106,8 @@ class Policy:
     by_mac: Mapping[str, tuple[Appliance, ...]] = field(
         default_factory=dict[str, tuple[Appliance, ...]]
     )
+    with_mac: tuple[Appliance, ...] = ()
+    """Those that are known by a MAC, whatever else they are known by."""
 
     def along(self, appliance_id: str, recipient_id: str, now: float) -> list[Along]:
         """Return what the consents of a pair bring along that are in force now."""
@@ -174,6 +176,7 @@ def build(
         claims=MappingProxyType(_claims(recipients)),
         by_address=MappingProxyType(_known_by(appliances, lambda one: one.addresses)),
         by_mac=MappingProxyType(_known_by(appliances, lambda one: one.macs)),
+        with_mac=tuple(one for one in appliances if one.macs),
     )
 
 

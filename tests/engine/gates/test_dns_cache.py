@@ -11,8 +11,8 @@ from engine.gates.dns.cache import MAX_TTL, Cache
 from engine.gates.dns.message import HEADER, OPT_SIZE, write_question
 
 ANSWER = Answer(
-    rcode=0, truncated=False, authenticated=False, ttl=60, aliases=(), addresses=(),
-    counts=(1, 0, 0), records=bytes(100), ttls=(),
+    rcode=0, truncated=False, authenticated=False, ttl=60, aliases=(), addresses=(), own=(),
+    lean=(1, 0, 100), counts=(1, 0, 0), records=bytes(100), ttls=(),
 )  # fmt: skip
 
 

@@ -7,12 +7,15 @@ from typing import Literal
 from .message import (
     AAAA,
     AD,
+    ASKED,
     CNAME,
     DNAME,
     HEADER,
     HTTPS,
     IN,
+    MX,
     NAME_ERROR,
+    NAPTR,
     NO_ERROR,
     OPT,
     OPT_SIZE,
@@ -20,6 +23,7 @@ from .message import (
     RECORD,
     SERVER_FAILURE,
     SOA,
+    SRV,
     SVCB,
     TC,
     A,
@@ -30,6 +34,7 @@ from .message import (
     question_of,
     read_name,
     skip_name,
+    text_of,
 )
 
 MAX_RECORDS = 1_000
@@ -42,15 +47,22 @@ _IPV4_HINT, _IPV6_HINT = 4, 6
 _SIGNATURES = frozenset({24, 250})
 """SIG(0) and TSIG: over the message as it was, which the client does not get."""
 _TTL = struct.Struct("!I")
+_NOT_A_NAME = b"\xff\xff\xff\xff"
+"""Stands for TTLs while names are read: they are written anew, so that no name may run into one."""
+_BEFORE_TARGET = {CNAME: 0, DNAME: 0, MX: 2, SRV: 6}
+"""Bytes before the name that a record leads to (RFC 1035, 3.3; RFC 6672; RFC 2782)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A resolver's answer. `ttl` is how many seconds it may be kept, 0 for not at all.
 
-    `aliases` are the names it goes on to, in order (CNAME, DNAME, HTTPS and SVCB targets);
-    `addresses` all that it leads to, packed, wherever they stand in it, hints too. `records` is
-    all behind the question, but for what belongs to the connection; `ttls` are offsets in it.
+    `aliases` are the names it goes on to (targets of CNAME, DNAME, HTTPS, SVCB, SRV, MX and NAPTR)
+    and those of which it holds records beside the one asked for; `addresses` all that it leads to,
+    packed, wherever they stand in it, hints too. `own` are the addresses of the asked type and
+    name, by way of its aliases. `records` is all behind the question, but for what belongs to the
+    connection; `ttls` are offsets in it. `lean` is what of that answers the question: how many
+    answers, how many SOA records behind them, and where these end.
     """
 
     rcode: int
@@ -59,6 +71,8 @@ class Answer:
     ttl: int
     aliases: tuple[str, ...]
     addresses: tuple[bytes, ...]
+    own: tuple[bytes, ...]
+    lean: tuple[int, int, int]
     counts: tuple[int, int, int]
     records: bytes
     ttls: tuple[tuple[int, int], ...]
@@ -67,9 +81,15 @@ class Answer:
 class _Reader:
     """Goes through an answer's records once."""
 
-    def __init__(self, data: bytes, at: int) -> None:
+    def __init__(self, data: bytes, at: int, asked: int) -> None:
         self.data = data
         self.at = self.begin = at
+        self.asked = asked
+        self._names = bytearray(data)
+        self._owners: dict[bytes, str] = {}
+        self._chain: set[str] = set()
+        self.own: list[bytes] = []
+        self.lean = 0, 0, 0
         self.aliases: list[str] = []
         self.targets = 0
         self.addresses: list[bytes] = []
@@ -79,14 +99,13 @@ class _Reader:
         self.negative_ttl: int | None = None
         self.has_final = False
 
-    def section(
-        self, count: int, asked: int, name: Literal["answer", "authority", "additional"]
-    ) -> int:
+    def section(self, count: int, name: Literal["answer", "authority", "additional"]) -> int:
         """Read so many records; return how many before one that only the connection needs."""
         kept = 0
         data, is_cut = self.data, False
         for _ in range(count):
-            begin, at = self.at, skip_name(data, self.at)
+            begin, at = self.at, skip_name(self._names, self.at)
+            behind = at
             try:
                 kind, cls, ttl, length = RECORD.unpack_from(data, at)
             except struct.error:
@@ -109,11 +128,19 @@ class _Reader:
             kept += 1
             ttl = 0 if ttl >> 31 else ttl
             self.ttls.append((at - 6 - self.begin, ttl))
+            self._names[at - 6 : at - 2] = _NOT_A_NAME
             self._take(kind, at, end)
             if name == "answer":
                 self.answer_ttl = ttl if self.answer_ttl is None else min(ttl, self.answer_ttl)
-                self.has_final = self.has_final or kind == asked
-            elif kind == SOA and name == "authority" and self.negative_ttl is None and length >= 22:
+                self.has_final = self.has_final or kind == self.asked
+                # A whole zone's alias stands at a name above the one that was asked for.
+                if kind != DNAME and self._is_own(begin, behind):
+                    self._follow(kind, at, end)
+                self.lean = kept, 0, end - self.begin
+                continue
+            if kind == SOA and name == "authority" and kept == self.lean[1] + 1:
+                self.lean = self.lean[0], kept, end - self.begin
+            if kind == SOA and name == "authority" and self.negative_ttl is None and length >= 22:
                 self.negative_ttl = min(ttl, int.from_bytes(data[end - 4 : end]))
         return kept
 
@@ -130,28 +157,69 @@ class _Reader:
             if end - at != (4 if kind == A else 16):
                 raise Malformed("an address of the wrong length")
             self.addresses.append(data[at:end])
-        elif kind in (CNAME, DNAME):
-            if skip_name(data, at) != end:
-                raise Malformed("an alias that does not end with its record")
-            self.aliases.append(self._target(at))
+        elif kind in _BEFORE_TARGET:
+            begin = at + _BEFORE_TARGET[kind]
+            if begin >= end or skip_name(self._names, begin) != end:
+                raise Malformed("a target that does not end with its record")
+            self._go_on(begin)
         elif kind in (HTTPS, SVCB):
             self._take_binding(at, end)
+        elif kind == NAPTR:
+            self._take_pointer(at, end)
 
-    def _target(self, at: int) -> str:
+    def _go_on(self, at: int) -> str:
+        """Read a target; the root stands for none."""
+        target = self._name(at)
+        if target:
+            self.aliases.append(target)
+        return target
+
+    def _name(self, at: int) -> str:
         self.targets += 1
         if self.targets > MAX_ALIASES:
             raise Malformed("more aliases than are read")
-        return read_name(self.data, at)
+        return read_name(self._names, at)
+
+    def _is_own(self, begin: int, behind: int) -> bool:
+        """Tell whether a record is of the name that was asked for, or of one that it goes on to."""
+        spelled = self.data[begin:behind]
+        if spelled == ASKED:
+            return True
+        if not self._owners:
+            self._chain.add(text_of(self.data[HEADER.size : self.begin - 4]))
+        name = self._owners.get(spelled)
+        if name is None:
+            name = self._owners[spelled] = self._name(begin)
+            if name not in self._chain and name not in self.aliases:
+                self.aliases.append(name)
+        return name in self._chain
+
+    def _follow(self, kind: int, at: int, end: int) -> None:
+        """Take an alias of the name, or an address of it."""
+        if kind == CNAME:
+            self._chain.add(read_name(self._names, at))
+        elif kind == self.asked and kind in (A, AAAA):
+            self.own.append(self.data[at:end])
+
+    def _take_pointer(self, at: int, end: int) -> None:
+        """Read the replacement of a naming authority pointer (RFC 3403, section 4.1)."""
+        at += 4
+        for _ in range(3):
+            if at >= end:
+                raise Malformed("a pointer that is cut short")
+            at += 1 + self.data[at]
+        if at >= end or skip_name(self._names, at) != end:
+            raise Malformed("a target that does not end with its record")
+        self._go_on(at)
 
     def _take_binding(self, at: int, end: int) -> None:
         """Read target and hints of a service binding (RFC 9460, section 2.2)."""
         data = self.data
         begin = at + 2
-        at = skip_name(data, begin)
+        at = skip_name(self._names, begin)
         if at > end:
             raise Malformed("a target that does not end with its record")
-        if target := self._target(begin):
-            self.aliases.append(target)
+        self._go_on(begin)
         while at < end:
             if at + 4 > end:
                 raise Malformed("a parameter that is cut short")
@@ -182,13 +250,13 @@ def read_answer(data: bytes, question: bytes) -> Answer:
     if answers + authorities + additional > MAX_RECORDS:
         raise Malformed("more records than are read")
     asked = int.from_bytes(question[behind - 4 : behind - 2])
-    reader = _Reader(data, behind)
+    reader = _Reader(data, behind, asked)
     is_truncated = bool(flags & TC)
     try:
         counts = (
-            reader.section(answers, asked, "answer"),
-            reader.section(authorities, asked, "authority"),
-            reader.section(additional, asked, "additional"),
+            reader.section(answers, "answer"),
+            reader.section(authorities, "authority"),
+            reader.section(additional, "additional"),
         )
     except Malformed:
         if not is_truncated:
@@ -205,6 +273,8 @@ def read_answer(data: bytes, question: bytes) -> Answer:
         ttl=0 if is_truncated else _ttl(reader, rcode),
         aliases=tuple(reader.aliases),
         addresses=tuple(reader.addresses),
+        own=() if is_truncated or rcode != NO_ERROR else tuple(reader.own),
+        lean=reader.lean,
         counts=counts,
         records=reader.records,
         ttls=tuple(reader.ttls),
@@ -213,7 +283,7 @@ def read_answer(data: bytes, question: bytes) -> Answer:
 
 _TRUNCATED = Answer(
     rcode=NO_ERROR, truncated=True, authenticated=False, ttl=0,
-    aliases=(), addresses=(), counts=(0, 0, 0), records=b"", ttls=(),
+    aliases=(), addresses=(), own=(), lean=(0, 0, 0), counts=(0, 0, 0), records=b"", ttls=(),
 )  # fmt: skip
 
 
@@ -230,24 +300,30 @@ def _ttl(reader: _Reader, rcode: int) -> int:
     return min(reader.negative_ttl, reader.answer_ttl)
 
 
-def reply(answer: Answer, query: Query, *, age: int, max_ttl: int | None, limit: int) -> bytes:
+def reply(
+    answer: Answer, query: Query, *, age: int, max_ttl: int | None, limit: int, lean: bool = False
+) -> bytes:
     """Write an answer for a client: its number, its spelling, `age` seconds later.
 
-    `max_ttl` caps for how long it may be kept. What is longer than `limit` bytes is left out
+    `max_ttl` caps for how long it may be kept. `lean` leaves out what does not answer the question:
+    what stands beside it may lead elsewhere. What is longer than `limit` bytes is left out
     whole and said to be (RFC 2181, section 9), so that the client asks over TCP.
     """
     rcode = answer.rcode if answer.rcode <= 0xF else SERVER_FAILURE
     flags = flags_for(query, rcode) | AD * (answer.authenticated and query.dnssec_ok)
     own = edns(dnssec_ok=query.dnssec_ok) if query.edns else b""
     question = question_of(query)
-    size = HEADER.size + len(question) + len(answer.records) + len(own)
+    kept, counts = answer.records, answer.counts
+    if lean:
+        kept, counts = kept[: answer.lean[2]], (*answer.lean[:2], 0)
+    size = HEADER.size + len(question) + len(kept) + len(own)
     if size > limit or answer.truncated:
         return HEADER.pack(query.id, flags | TC, 1, 0, 0, query.edns) + question + own
-    records = bytearray(answer.records)
+    records = bytearray(kept)
     for at, ttl in answer.ttls:
+        if at >= len(kept):
+            break
         left = max(0, ttl - age)
         _TTL.pack_into(records, at, left if max_ttl is None else min(left, max_ttl))
-    head = HEADER.pack(
-        query.id, flags, 1, answer.counts[0], answer.counts[1], answer.counts[2] + query.edns
-    )
+    head = HEADER.pack(query.id, flags, 1, counts[0], counts[1], counts[2] + query.edns)
     return b"".join((head, question, records, own))

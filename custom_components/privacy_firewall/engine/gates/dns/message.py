@@ -27,7 +27,8 @@ OPT_SIZE = 11
 NO_ERROR, FORMAT_ERROR, SERVER_FAILURE, NAME_ERROR, NOT_IMPLEMENTED, REFUSED = range(6)
 BAD_VERSION = 16
 IN = 1
-A, CNAME, SOA, AAAA, DNAME, OPT, SVCB, HTTPS = 1, 5, 6, 28, 39, 41, 64, 65
+A, CNAME, SOA, MX, AAAA, SRV, NAPTR, DNAME, OPT = 1, 5, 6, 15, 28, 33, 35, 39, 41
+SVCB, HTTPS = 64, 65
 
 HEADER = struct.Struct("!HHHHHH")
 RECORD = struct.Struct("!HHIH")
@@ -37,7 +38,7 @@ _TWO = struct.Struct("!HH")
 QR, TC, RD, RA, AD, CD = 0x8000, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 _DO = 0x8000
 _PLAIN = re.compile(rb"[0-9a-z_-]+(?:\.[0-9a-z_-]+)*")
-_SELF = b"\xc0\x0c"
+ASKED = b"\xc0\x0c"
 """A pointer to the question's name, which stands behind the header."""
 _LETTERS = bytes(0x20 if chr(one).isalpha() and one < 0x80 else 0 for one in range(256))
 
@@ -154,7 +155,7 @@ def _check_options(data: bytes) -> None:
 # --- Names ---
 
 
-def skip_name(data: bytes, at: int, rcode: int | None = None) -> int:
+def skip_name(data: bytes | bytearray, at: int, rcode: int | None = None) -> int:
     """Return where a name ends that may be compressed; pointers lead backwards only."""
     begin = at
     try:
@@ -171,7 +172,7 @@ def skip_name(data: bytes, at: int, rcode: int | None = None) -> int:
     return at + 1
 
 
-def read_name(data: bytes, at: int) -> str:
+def read_name(data: bytes | bytearray, at: int) -> str:
     """Return a name that may be compressed (RFC 1035, section 4.1.4); raises `Malformed`."""
     wire = b""
     begin = at
@@ -263,7 +264,7 @@ def answer_addresses(query: Query, addresses: Sequence[bytes], ttl: int) -> byte
         HEADER.pack(query.id, flags_for(query, 0), 1, len(addresses), 0, query.edns),
         question_of(query),
         *(
-            _SELF + RECORD.pack(kind, IN, ttl, len(address)) + address
+            ASKED + RECORD.pack(kind, IN, ttl, len(address)) + address
             for address in addresses
         ),
         edns(dnssec_ok=query.dnssec_ok) if query.edns else b"",
@@ -280,7 +281,7 @@ def answer_nothing(query: Query, rcode: int, ttl: int) -> bytes:
     soa = b""
     if is_negative:
         # Both of its names are the root: one byte each.
-        soa = _SELF + RECORD.pack(SOA, IN, ttl, 22) + b"\0\0" + struct.pack(
+        soa = ASKED + RECORD.pack(SOA, IN, ttl, 22) + b"\0\0" + struct.pack(
             "!IIIII", 1, 3_600, 600, 86_400, ttl
         )  # fmt: skip
     return b"".join((

@@ -10,17 +10,17 @@ that nobody can be flooded with ours (RFC 5358).
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 import logging
 import socket
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ...lookups import Lookups
-from ...model import Source
+from ...lookups import Admitted, Lookups
+from ...model import Reason, Source
 from ...naming import Course, Lookup, LookupVerdict, Refusal
 from . import message
 from .answer import Answer, reply
@@ -39,8 +39,11 @@ BURST = 2_000.0
 """Questions that it may ask at once."""
 MAX_CLIENTS = 4_096
 """Clients whose rates and answers are remembered; the one heard of longest ago is forgotten."""
-MAX_WAITING = 2_000
-"""Questions under way at the same time; further ones get no answer, and are asked again."""
+MAX_UNDER_WAY = 2_000
+"""Questions under way at the same time, and a quarter of them from one client; further ones get no
+answer, and are asked again."""
+MAX_MEMO_BYTES = 512
+"""Bytes of a question up to which its answer is kept; real ones have less than 300."""
 MEMO_SECONDS = 5.0
 """How long a local answer is given again to the same question without deciding anew, while the
 policy stays the same: who has which address may change."""
@@ -68,6 +71,8 @@ _NULL = {A: bytes(4), AAAA: bytes(16)}
 _LOGGER = logging.getLogger(__name__)
 
 type Respond = Callable[[bytes], None]
+type Kept = tuple[Answer, int]
+"""An answer that is at hand, and its age in seconds."""
 
 
 class _Asked(NamedTuple):
@@ -76,6 +81,7 @@ class _Asked(NamedTuple):
     `respond` is called once, with nothing for no answer; `limit` is the bytes the client takes.
     """
 
+    client: _Client
     query: Query
     lookup: Lookup
     respond: Respond
@@ -85,15 +91,18 @@ class _Asked(NamedTuple):
 class _Client:
     """One address: whether it is at home, and what it may still ask."""
 
-    __slots__ = ("at", "is_at_home", "left")
+    __slots__ = ("at", "is_at_home", "left", "under_way")
 
     def __init__(self, address: str) -> None:
+        self.under_way = 0
         self.is_at_home = is_at_home(address)
         self.left = BURST
         self.at = monotonic()
 
     def may_ask(self, now: float) -> bool:
-        """Take one question from what is left."""
+        """Take one question from what is left; tell whether it is at home and there was one."""
+        if not self.is_at_home:
+            return False
         left = min(BURST, self.left + (now - self.at) * RATE)
         self.at = now
         if left < 1.0:
@@ -124,6 +133,7 @@ class DnsGate:
         self._memo: dict[tuple[str, bytes], tuple[float, bytes, Lookup, LookupVerdict]] = {}
         self._waiting: set[asyncio.Task[None]] = set()
         self._streams: dict[asyncio.Task[None], str] = {}
+        self._own = frozenset({"127.0.0.1", "::1"})
 
     @property
     def is_open(self) -> bool:
@@ -165,6 +175,7 @@ class DnsGate:
             sock.close()
             raise
         self._socket = sock
+        self._own = frozenset({"127.0.0.1", "::1", host})
         asyncio.get_running_loop().add_reader(sock.fileno(), self._read)
         return bound
 
@@ -209,7 +220,8 @@ class DnsGate:
 
     def _take_datagram(self, sock: socket.socket, data: bytes, peer: tuple[str, int]) -> None:
         address = str(peer[0])
-        if not self._may_ask(address):
+        client = self._client(address)
+        if not client.may_ask(monotonic()):
             return
         # The raw path: the same question of the same client, but for its id.
         known = self._memo.get((address, data[2:]))
@@ -226,7 +238,7 @@ class DnsGate:
             if self._socket is sock:
                 _send(sock, answer, peer)
 
-        self._take(data, address, respond, is_stream=False)
+        self._take(data, address, client, respond, is_stream=False)
 
     # --- TCP ---
 
@@ -264,22 +276,26 @@ class DnsGate:
                     while under_way >= MAX_PIPELINED:
                         is_free.clear()
                         await is_free.wait()
-                if not self._may_ask(address):
+                client = self._client(address)
+                if not client.may_ask(monotonic()):
                     return
                 under_way += 1
-                self._take(data, address, respond, is_stream=True)
+                self._take(data, address, client, respond, is_stream=True)
         except asyncio.IncompleteReadError:
             # It asks no more, and may still wait for what it asked.
-            with suppress(TimeoutError):
+            with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(IDLE_SECONDS):
                     while under_way:
                         is_free.clear()
                         await is_free.wait()
+                    writer.close()
+                    await writer.wait_closed()
         except OSError, TimeoutError:
             pass
         finally:
+            # It counts until it is gone: who does not read would else hold more than its share.
+            writer.transport.abort()
             del self._streams[task]
-            writer.close()
 
     # --- One question ---
 
@@ -293,12 +309,9 @@ class DnsGate:
             self._clients.move_to_end(address)
         return client
 
-    def _may_ask(self, address: str) -> bool:
-        """Tell whether a client is at home, and within its rate."""
-        client = self._client(address)
-        return client.is_at_home and client.may_ask(monotonic())
-
-    def _take(self, data: bytes, address: str, respond: Respond, *, is_stream: bool) -> None:
+    def _take(
+        self, data: bytes, address: str, client: _Client, respond: Respond, *, is_stream: bool
+    ) -> None:
         """Answer one question, now or later; `respond` is called once, with nothing for none."""
         try:
             query = message.read_query(data)
@@ -309,21 +322,27 @@ class DnsGate:
         if query.cls != IN:
             respond(message.answer_nothing(query, REFUSED, 0))
             return
-        source = Source(address=_plain(address), mac=self._resolve_mac(_plain(address)))
+        source = self._source(_plain(address))
         lookup = Lookup(source=source, name=query.name, type=query.type)
         verdict = self._lookups.decide(lookup)
         limit = MAX_STREAM if is_stream else query.udp_size
         if verdict.course is Course.FORWARD:
-            self._forward(_Asked(query, lookup, respond, limit), verdict)
+            self._forward(_Asked(client, query, lookup, respond, limit), verdict)
             return
         self._lookups.note(lookup, verdict)
         answer = self._local(query, verdict)
-        if not is_stream:
+        if not is_stream and len(data) <= MAX_MEMO_BYTES:
             if len(self._memo) >= MAX_MEMO:
                 self._memo.clear()
             until = monotonic() + MEMO_SECONDS
             self._memo[address, data[2:]] = until, answer[2:], lookup, verdict
         respond(answer)
+
+    def _source(self, address: str) -> Source:
+        if address in self._own:
+            # This machine itself is no appliance on the network, whatever is known of MACs.
+            return Source(address=address, mac="")
+        return Source(address=address, mac=self._resolve_mac(address))
 
     def _local(self, query: Query, verdict: LookupVerdict) -> bytes:
         """Answer without asking anybody: the gate's own address, or nothing."""
@@ -340,20 +359,30 @@ class DnsGate:
         return message.answer_nothing(query, rcode, REFUSED_TTL)
 
     def _forward(self, asked: _Asked, verdict: LookupVerdict) -> None:
-        """Answer from the cache, or ask the resolvers."""
+        """Answer from the cache, or ask the resolvers; for an appliance once that is on record."""
         kept = self._cache.get(self._key(asked.query, verdict), monotonic())
-        if kept is not None:
-            # Nothing leaves the house for it.
-            answer, age = kept
-            asked.respond(self._answer(asked, verdict, answer, age))
-        elif not verdict.appliances:
-            self._ask(asked, verdict)
-        elif len(self._waiting) >= MAX_WAITING:
+        if not verdict.appliances or (
+            kept is not None and self._lookups.is_on_record(asked.lookup, verdict)
+        ):
+            self._go_on(asked, Admitted(verdict), kept)
+            return
+        client = asked.client
+        if not self._has_room(client):
             asked.respond(b"")
-        else:
-            task = asyncio.get_running_loop().create_task(self._admit(asked, verdict))
-            self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+            return
+        client.under_way += 1
+        self._start(self._admit(asked, verdict, kept))
+
+    def _has_room(self, client: _Client) -> bool:
+        """Tell whether one more question of a client may wait."""
+        if len(self._waiting) >= MAX_UNDER_WAY:
+            return False
+        return client.under_way < MAX_UNDER_WAY // 4
+
+    def _start(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(job)
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
 
     def _key(self, query: Query, verdict: LookupVerdict) -> tuple[str, int, bool, bool]:
         """Return what is asked. Of an appliance nothing but name and type: flags tell as well."""
@@ -361,34 +390,47 @@ class DnsGate:
             return query.name, query.type, False, False
         return query.name, query.type, query.dnssec_ok, query.checking_disabled
 
-    async def _admit(self, asked: _Asked, verdict: LookupVerdict) -> None:
-        """Ask for an appliance, once that is on record."""
-        verdict = await self._lookups.admit(asked.lookup, verdict)
-        if verdict.course is Course.FORWARD:
-            self._ask(asked, verdict)
-        else:
-            self._lookups.note(asked.lookup, verdict)
-            asked.respond(self._local(asked.query, verdict))
+    async def _admit(self, asked: _Asked, verdict: LookupVerdict, kept: Kept | None) -> None:
+        """Put a question of an appliance on record, then go on with it."""
+        try:
+            admitted = await self._lookups.admit(asked.lookup, verdict)
+        finally:
+            asked.client.under_way -= 1
+        self._go_on(asked, admitted, kept)
 
-    def _ask(self, asked: _Asked, verdict: LookupVerdict) -> None:
+    def _go_on(self, asked: _Asked, admitted: Admitted, kept: Kept | None) -> None:
+        """Answer what need not be asked, and ask what is left."""
+        if admitted.verdict.course is not Course.FORWARD:
+            self._finish(asked, admitted, admitted.verdict)
+        elif kept is not None:
+            self._conclude(asked, admitted, *kept)
+        else:
+            self._ask(asked, admitted)
+
+    def _ask(self, asked: _Asked, admitted: Admitted) -> None:
         """Ask the resolvers, and answer whatever comes of it."""
-        query = asked.query
+        client = asked.client
+        if client.under_way >= MAX_UNDER_WAY // 4:
+            asked.respond(b"")
+            return
+        query, verdict = asked.query, admitted.verdict
         key = self._key(query, verdict)
+        client.under_way += 1
 
         def done(came: Answer | None) -> None:
-            answer = b""
+            client.under_way -= 1
             try:
                 if came is None:
                     # The client asks again.
-                    self._lookups.note(asked.lookup, verdict)
-                    answer = message.answer_nothing(query, SERVER_FAILURE, 0)
+                    self._lookups.note(asked.lookup, verdict, admitted.number)
+                    asked.respond(message.answer_nothing(query, SERVER_FAILURE, 0))
                 else:
                     self._cache.put(key, came, monotonic())
-                    answer = self._answer(asked, verdict, came, 0)
+                    self._conclude(asked, admitted, came, 0)
             except Exception as err:  # noqa: BLE001 - what was not foreseen gets no answer
                 # Not the message: it may quote a name.
                 _LOGGER.error("A question failed: %s", type(err).__name__)  # noqa: TRY400
-            asked.respond(answer)
+                asked.respond(b"")
 
         self._resolvers.start(
             query.wire_name.lower(),
@@ -396,23 +438,50 @@ class DnsGate:
             done,
             dnssec_ok=key[2],
             checking_disabled=key[3],
-            may_send=partial(self._lookups.is_current, verdict) if verdict.appliances else None,
+            may_send=partial(self._lookups.holds, asked.lookup, verdict),
         )
 
-    def _answer(self, asked: _Asked, verdict: LookupVerdict, answer: Answer, age: int) -> bytes:
-        """Judge what came back, take note of it, and write it for the client, or a refusal.
+    def _conclude(self, asked: _Asked, admitted: Admitted, answer: Answer, age: int) -> None:
+        """Judge what came back, and answer with it, or with a refusal.
 
-        What was decided otherwise while it was asked is as it is decided now.
+        What was decided otherwise while it was asked is as it is decided now; what may go on now
+        for another reason is put on record first.
         """
-        lookup, query = asked.lookup, asked.query
-        verdict = self._lookups.judge(lookup, verdict, answer.aliases, answer.addresses)
-        if verdict.course is Course.FORWARD and not self._lookups.is_current(verdict):
-            verdict = self._lookups.decide(lookup)
-        self._lookups.note(lookup, verdict)
+        lookup, verdict = asked.lookup, admitted.verdict
+        if not self._lookups.is_current(verdict):
+            fresh = self._lookups.decide(lookup)
+            is_new = fresh.appliances and not fresh.rests_on_the_same(verdict)
+            if fresh.course is Course.FORWARD and is_new:
+                asked.client.under_way += 1
+                self._start(self._admit(asked, fresh, (answer, age)))
+                return
+            verdict = fresh
+        if verdict.course is Course.FORWARD:
+            verdict = self._lookups.judge(lookup, verdict, answer.aliases, answer.addresses)
         if verdict.course is not Course.FORWARD:
-            return self._local(query, verdict)
-        max_ttl = TTL if verdict.appliances else None
-        return reply(answer, query, age=age, max_ttl=max_ttl, limit=asked.limit)
+            self._finish(asked, admitted, verdict)
+            return
+        self._lookups.note(lookup, verdict, admitted.number)
+        is_appliance = bool(verdict.appliances)
+        asked.respond(
+            reply(
+                answer,
+                asked.query,
+                age=age,
+                max_ttl=TTL if is_appliance else None,
+                limit=asked.limit,
+                lean=is_appliance,
+            )
+        )
+
+    def _finish(self, asked: _Asked, admitted: Admitted, verdict: LookupVerdict) -> None:
+        """Answer here, and take note of it."""
+        self._lookups.note(asked.lookup, verdict, admitted.number)
+        if verdict.reason is Reason.POLICY_CHANGED:
+            # Nothing holds for long enough; the client asks again.
+            asked.respond(message.answer_nothing(asked.query, SERVER_FAILURE, 0))
+        else:
+            asked.respond(self._local(asked.query, verdict))
 
 
 def is_at_home(address: str) -> bool:
