@@ -119,7 +119,7 @@ async def test_what_is_chosen_is_normalised_and_kept(
         entry,
         host=" ::ffff:127.0.0.1 ",
         port=port,
-        resolvers=["9.9.9.9@853#dns.quad9.net\n 192.168.1.1 ", "192.168.1.1"],
+        resolvers=["9.9.9.9@853#dns.quad9.net\n 1.1.1.1#one.example ", "1.1.1.1#one.example"],
         refusal="no_data",
         infrastructure=["time", "firmware"],
         allowed=["Pool.NTP.org."],
@@ -134,7 +134,7 @@ async def test_what_is_chosen_is_normalised_and_kept(
         "enabled": True,
         "host": "127.0.0.1",
         "port": port,
-        "resolvers": ["9.9.9.9@853#dns.quad9.net", "192.168.1.1"],
+        "resolvers": ["9.9.9.9@853#dns.quad9.net", "1.1.1.1#one.example"],
         "refusal": "no_data",
         "infrastructure": ["time", "firmware"],
         "allowed": ["pool.ntp.org"],
@@ -224,6 +224,16 @@ async def test_it_never_asks_itself(hass: HomeAssistant, entry: MockConfigEntry)
         result = await state(hass, entry, port=port, resolvers=["192.168.1.1", line])
         assert result["errors"] == {"resolvers": "resolver_loop"}
     result = await fill(hass, result, **dns_gate(port=port, resolvers=[f"127.0.0.1@{port + 1}"]))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_resolvers_over_tls_stand_alone(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """One in the clear beside them would be asked as soon as somebody blocks the others."""
+    port = free_port()
+    encrypted = ["9.9.9.9@853#dns.quad9.net", "149.112.112.112#dns.quad9.net"]
+    result = await state(hass, entry, port=port, resolvers=[*encrypted, "9.9.9.9"])
+    assert result["errors"] == {"resolvers": "resolvers_mixed"}
+    result = await fill(hass, result, **dns_gate(port=port, resolvers=encrypted))
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 

@@ -188,19 +188,27 @@ def _network(line: str) -> str:
 
 
 def _resolvers(user_input: Mapping[str, Any], read: Mapping[str, Any], check: Check) -> list[str]:
-    """Return the resolvers as typed; none may be the gate itself."""
+    """Return the resolvers as typed; none may be the gate itself.
+
+    Those over TLS stand alone: whoever can keep them from answering, a provider for one, would else
+    make the gate ask in the clear.
+    """
     lines = read_lines(user_input.get(CONF_RESOLVERS, ()))
+    ways: set[bool] = set()
     for line in lines:
         try:
             resolver = Resolver.parse(line)
         except ValueError:
             check.refuse(CONF_RESOLVERS, "invalid_resolver", line=line)
             continue
+        ways.add(resolver.tls_name is None)
         address = read_address(resolver.address)
         if (str(address), resolver.port) == (read[CONF_HOST], read[CONF_PORT]):
             check.refuse(CONF_RESOLVERS, "resolver_loop", line=line)
         elif address is None or address.is_unspecified or address.is_multicast:
             check.refuse(CONF_RESOLVERS, "invalid_resolver", line=line)
+    if len(ways) > 1:
+        check.refuse(CONF_RESOLVERS, "resolvers_mixed")
     return list(dict.fromkeys(lines))
 
 
