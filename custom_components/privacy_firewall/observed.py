@@ -222,12 +222,17 @@ class Observed:
         return self.self_test
 
     def self_test_result(self) -> dict[str, Any]:
-        """Return what the last self-test found, for people: what came out, at which step."""
+        """Return what the last self-test found, for people: what came out, at which step.
+
+        `problem` is why it could not be done, or the first that was met at a step.
+        """
         if self.self_test is None:
             return {}
         failed = [one for one in self.self_test.checks if not one.passed]
         return {
-            "problem": self.self_test.problem,
+            "problem": next(
+                (one for one in (self.self_test.problem, *(x.problem for x in failed)) if one), None
+            ),
             "failed": [f"{one.gate}: {one.step.value}" for one in failed],
             "came_out": sorted({kind for one in failed for kind in one.came_out}),
         }

@@ -170,6 +170,11 @@ class Lookups:
         self._naming = naming
         self.steer_to = tuple(ip_address(one).packed for one in naming.steer_to)
 
+    @property
+    def naming(self) -> Naming:
+        """Return the household's choices that are in force."""
+        return self._naming
+
     def know(self, infrastructure: Mapping[str, Infrastructure], faces: Faces) -> None:
         """Take over what the catalogue knows of names: their kind, and whose they are."""
         self._infrastructure = infrastructure

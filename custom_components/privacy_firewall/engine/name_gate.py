@@ -117,10 +117,12 @@ class NameGate:
         return [str(ip_address(one)) for answer in answers for one in answer.own]
 
     async def divert(self, zone: str, port: int | None) -> None:
-        """Ask this port of this machine for names below a zone; None ends that."""
+        """Ask this port of this machine for names below a zone; None ends and forgets it."""
         if self._resolvers is not None:
             resolver = None if port is None else Resolver(address="127.0.0.1", port=port)
             await self._resolvers.divert(_wire(zone), resolver)
+        if self._gate is not None and port is None:
+            self._gate.forget_below(zone)
 
     def status(self) -> NameStatus:
         """Return what was observed since the start."""

@@ -92,7 +92,13 @@ class Proving:
             await self._names.divert(names.zone, watching.port)
             try:
                 return await name_selftest.run(
-                    place, watching, names, source, give, silent=self._consents.is_locked_down
+                    place,
+                    watching,
+                    names,
+                    source,
+                    give,
+                    naming=self._names.lookups.naming,
+                    silent=self._consents.is_locked_down,
                 )
             finally:
                 await self._names.divert(names.zone, None)

@@ -55,7 +55,9 @@ class Check:
     """One thing that was tried at a gate, and what came of it.
 
     `came_out` are the kinds of canaries that arrived though they must not have; `problem` says in
-    a word what else was wrong (`nothing_arrived`, `no_answer`, `more_than_consented`).
+    a word what else was wrong (`nothing_arrived`, `no_answer`, `more_than_consented`). Of names:
+    `not_refused` (not as the household chose), `wrong_address` (not what was answered upstream),
+    `led_nowhere`, `led_elsewhere`, `nothing_to_steer_to` (not tried), `unreadable_answer`.
     """
 
     gate: str

@@ -67,6 +67,21 @@ def test_large_answers_make_room_for_themselves() -> None:
     assert len(cache) == 16
 
 
+def test_a_zone_is_dropped_with_all_below_it_and_nothing_else() -> None:
+    cache = Cache(max_bytes=3_000)
+    for name in ("a.zone.example", "b.c.zone.example", "my-zone.example", "zone.example.net"):
+        cache.put((name, 1, False, False), ANSWER, 0.0)
+    cache.drop_below("zone.example")
+    assert [
+        name
+        for name in ("a.zone.example", "b.c.zone.example", "my-zone.example", "zone.example.net")
+        if cache.get((name, 1, False, False), 1.0) is not None
+    ] == ["my-zone.example", "zone.example.net"]
+    # What was dropped takes no place any more.
+    cache.put(key(1), ANSWER, 1.0)
+    assert len(cache) == 3
+
+
 @pytest.mark.parametrize(
     ("kind", "record", "most"),
     [

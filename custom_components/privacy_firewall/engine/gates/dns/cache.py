@@ -55,6 +55,11 @@ class Cache:
         while self._bytes > self._max_bytes or len(self._entries) > self._max_entries:
             self._drop(next(iter(self._entries)))
 
+    def drop_below(self, zone: str) -> None:
+        """Drop all answers for names below a zone (lower case)."""
+        for key in [one for one in self._entries if one[0].endswith(f".{zone}")]:
+            self._drop(key)
+
     def _drop(self, key: Key) -> None:
         _, answer = self._entries.pop(key)
         self._bytes -= _size(answer)

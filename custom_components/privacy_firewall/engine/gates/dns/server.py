@@ -201,6 +201,11 @@ class DnsGate:
         """Decide anew about every question: who has which address, or the choices, changed."""
         self._memo.clear()
 
+    def forget_below(self, zone: str) -> None:
+        """Know no answer any more for names below a zone (lower case)."""
+        self.forget_answers()
+        self._cache.drop_below(zone)
+
     # --- UDP ---
 
     def _read(self) -> None:
