@@ -12,6 +12,7 @@ from homeassistant.components.homeassistant.exposed_entities import (
 )
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, EntityCategory
 from homeassistant.core import HomeAssistant, State
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -27,6 +28,8 @@ from custom_components.privacy_firewall.const import DOMAIN
 from custom_components.privacy_firewall.diagnostics import async_get_config_entry_diagnostics
 from custom_components.privacy_firewall.dns_gate import CONTACT_SECONDS, RETRY_SECONDS
 from custom_components.privacy_firewall.engine.events import NamesAsked
+from custom_components.privacy_firewall.engine.gates.dns.message import NAME_ERROR, answer_nothing
+from custom_components.privacy_firewall.engine.gates.dns.server import DnsGate
 from custom_components.privacy_firewall.engine.naming import (
     NameCounts,
     NameStatus,
@@ -36,6 +39,7 @@ from custom_components.privacy_firewall.engine.naming import (
 )
 from tests.common import BRUSH, FRIDGE, FROSTLINE, Cloud, Home, a_home, dns_gate, free_port
 from tests.facts import hub, state, wait
+from tests.house import read_json
 from tests.repairs import Repair, issue, issues
 
 
@@ -385,6 +389,33 @@ async def test_counts_are_told_to_those_who_help(named: Home) -> None:
     assert told["appliances"][named.subentry(FRIDGE).subentry_id]["names_asked"] == 8
     for private in ("192.168.77", "private.example", "02:00:00:00:77"):
         assert private not in str(told)
+
+
+async def test_the_self_test_tells_what_the_gate_answered_wrongly(
+    named: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def press() -> State:
+        await named.hass.services.async_call(
+            "button",
+            "press",
+            {"entity_id": hub(named, "button", "run_self_test")},
+            blocking=True,
+        )
+        return state(named, hub(named, "binary_sensor", "self_test"))
+
+    assert (await press()).state == STATE_OFF
+    # Nowhere in place of the HTTP gate.
+    monkeypatch.setattr(
+        DnsGate, "_local", lambda _, query, __: answer_nothing(query, NAME_ERROR, 10)
+    )
+    with pytest.raises(HomeAssistantError):
+        await press()
+    shown = state(named, hub(named, "binary_sensor", "self_test"))
+    assert shown.state == STATE_ON
+    assert shown.attributes["failed"] == ["dns: steered"]
+    assert shown.attributes["problem"] == "led_nowhere"
+    words = read_json("translations/en.json")["entity"]["binary_sensor"]["self_test"]
+    assert "led_nowhere" in words["state_attributes"]["problem"]["state"]
 
 
 async def test_system_health_tells_of_it(named: Home) -> None:

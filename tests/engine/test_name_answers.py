@@ -112,6 +112,22 @@ def test_a_name_that_is_too_long_is_none() -> None:
         read(bytes(data[:0x1F]) + long + bytes(10) + data[0x1F:], QUESTION)
 
 
+def test_a_pointer_to_a_pointer_is_none() -> None:
+    made = bytearray(answer("cloud.example. A 127.4.5.6").to_wire())
+    assert made[0x1F:0x21] == b"\xc0\x0c"
+    made[7] = 2
+    second = b"\xc0\x1f" + made[0x21:0x2F]
+    with pytest.raises(Unreadable):
+        read(bytes(made[:0x2F] + second + made[0x2F:]), QUESTION)
+    read(bytes(made[:0x2F] + b"\xc0\x0c" + second[2:] + made[0x2F:]), QUESTION)
+
+
+def test_more_records_than_a_gates_answer_has_are_not_read() -> None:
+    made = answer(*(f"cloud.example. A 127.0.0.{number}" for number in range(101)))
+    with pytest.raises(Unreadable):
+        read(made.to_wire(max_size=65_535), QUESTION)
+
+
 def test_an_error_that_only_an_extension_has_is_none() -> None:
     with pytest.raises(Unreadable):
         read(answer(rcode=dns.rcode.BADVERS).to_wire(), QUESTION)

@@ -18,6 +18,9 @@ _COUNTS = struct.Struct("!HHH")
 _RECORD = struct.Struct("!HHIH")
 _RESPONSE, _OPCODE, _TRUNCATED = 0x8000, 0x7800, 0x0200
 _MAX_NAME = 255
+"""Bytes (RFC 1035, section 2.3.4)."""
+_MAX_RECORDS = 100
+"""A gate that reads has a few addresses at most, and its answer some records around them."""
 
 
 class Unreadable(ValueError):
@@ -44,7 +47,10 @@ def read(data: bytes, asked: bytes) -> Answer:
     name, kind, at = _head(data, asked)
     addresses: list[bytes] = []
     has_more = False
-    for section, count in enumerate(_COUNTS.unpack_from(data, 6)):
+    counts = _COUNTS.unpack_from(data, 6)
+    if sum(counts) > _MAX_RECORDS:
+        raise Unreadable("more records than a gate's answer has")
+    for section, count in enumerate(counts):
         for _ in range(count):
             owner, at = _name(data, at)
             if at + _RECORD.size > len(data):
@@ -83,15 +89,16 @@ def _head(data: bytes, asked: bytes) -> tuple[bytes, int, int]:
 def _name(data: bytes, at: int) -> tuple[bytes, int]:
     """Return a name in lower case with its labels' lengths, and where what follows begins.
 
-    Pointers lead back only, each further than the one before (RFC 1035, section 4.1.4).
+    Pointers lead back only, each further than the one before (RFC 1035, section 4.1.4), and to a
+    label: so there are no more of them than a name has labels.
     """
     name, behind, earliest = b"", 0, at
     while True:
         length = data[at] if at < len(data) else 0xFF
         if length >= 0xC0:
             target = int.from_bytes(data[at : at + 2]) & 0x3FFF
-            if at + 2 > len(data) or target >= earliest:
-                raise Unreadable("a pointer that does not lead back")
+            if at + 2 > len(data) or target >= earliest or data[target] >= 0xC0:
+                raise Unreadable("a pointer that does not lead back to a label")
             behind = behind or at + 2
             at = earliest = target
             continue
