@@ -103,13 +103,18 @@ def test_owners_that_are_no_names(owner: bytes) -> None:
         read(bytes(data) + owner, QUESTION)
 
 
-def test_a_name_that_is_too_long_is_none() -> None:
-    """Each pointer leads back, and the name grows with each."""
+@pytest.mark.parametrize(("last", "is_name"), [(61, True), (62, False)])
+def test_a_name_has_255_bytes_at_most(last: int, *, is_name: bool) -> None:
     data = bytearray(answer().to_wire())
-    data[7] = 2
-    long = b"".join(b"\x3f" + 63 * b"a" for _ in range(4)) + b"\0"
+    data[7] = 1
+    owner = 3 * (b"\x3f" + 63 * b"a") + bytes([last]) + last * b"a" + b"\0"
+    record = owner + b"\0\1\0\1" + (60).to_bytes(4) + b"\0\4" + LED
+    whole = bytes(data[:0x1F]) + record + data[0x1F:]
+    if is_name:
+        assert read(whole, QUESTION) == Answer(NO_ERROR, None)
+        return
     with pytest.raises(Unreadable):
-        read(bytes(data[:0x1F]) + long + bytes(10) + data[0x1F:], QUESTION)
+        read(whole, QUESTION)
 
 
 def test_a_pointer_to_a_pointer_is_none() -> None:
