@@ -162,6 +162,15 @@ async def test_where_nothing_can_be_steered_that_is_no_success(firewall: Firewal
     assert problems(report) == {"steered": "nothing_to_steer_to"}
 
 
+async def test_where_nothing_can_be_steered_it_must_be_refused_all_the_same(
+    firewall: Firewall, local: Any
+) -> None:
+    firewall.names.configure(Naming())
+    local(lambda _: lambda gate, query, verdict: addresses(query))
+    found = problems(await firewall.self_test())
+    assert found == dict.fromkeys([*REFUSED, "steered"], "not_refused")
+
+
 type Local = Callable[[Any, Query, LookupVerdict], bytes]
 
 

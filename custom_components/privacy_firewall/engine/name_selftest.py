@@ -10,7 +10,7 @@ address that nobody but the test's resolver can know.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 import secrets
 import socket
@@ -233,7 +233,9 @@ class _Prober:
     async def steered(self, step: Step, name: str) -> Check:
         """Ask; nothing may arrive, and the answer must be the gate that can read, and no other."""
         if not self._steer_to:
-            return Check(gate=GATE, step=step, kinds=KINDS, problem="nothing_to_steer_to")
+            # Held back as well; but that it leads to a gate was not shown.
+            check = await self.closed(step, name)
+            return replace(check, problem=check.problem or "nothing_to_steer_to")
         return await self._closed(step, (name,), self._led)
 
     async def open(self, step: Step, name: str) -> Check:

@@ -57,7 +57,7 @@ class Check:
     `came_out` are the kinds of canaries that arrived though they must not have; `problem` says in
     a word what else was wrong (`nothing_arrived`, `no_answer`, `more_than_consented`). Of names:
     `not_refused` (not as the household chose), `wrong_address` (not what was answered upstream),
-    `led_nowhere`, `led_elsewhere`, `nothing_to_steer_to` (not tried), `unreadable_answer`.
+    `led_nowhere`, `led_elsewhere`, `nothing_to_steer_to` (could not be tried), `unreadable_answer`.
     """
 
     gate: str
