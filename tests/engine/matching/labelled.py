@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 import random
 import re
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import derived  # noqa: F401 (its shapes are found by their names)
 from simulated import DAY, END, SEED, START, World
@@ -84,6 +84,14 @@ class Label:
     source: str
 
 
+class Judgement(NamedTuple):
+    """How many of the pairs found are right and wrong, and how many were not found."""
+
+    right: int
+    wrong: int
+    missed: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One appliance: what a matcher gets (`points`, `entities`, `device`), and what it should find.
@@ -102,6 +110,12 @@ class Case:
     labels: tuple[Label, ...]
     also: frozenset[tuple[str, str]]
     judged: frozenset[str]
+
+    def judge(self, found: Iterable[tuple[str, str]]) -> Judgement:
+        """Judge pairs of a data point's id and an entity's id."""
+        counted = {pair for pair in found if pair[0] in self.judged} - self.also
+        wanted = {(label.point, label.entity_id) for label in self.labels}
+        return Judgement(len(counted & wanted), len(counted - wanted), len(wanted - counted))
 
 
 def learn(*, starved: bool | None = None) -> Iterator[Case]:

@@ -26,8 +26,8 @@ DOMAINS = """
 """.split()
 PARTED = sorted(set(names("learn")) & set(names("heldout")))
 SHA256 = {
-    "learn": "94fc6fe28182bac10e969c1f1664de0082b88f6c90b21116d7024c708be6fe71",
-    "heldout": "2a3f05db918c182fd74e7802a5b74b21458766190df586530c13c641cbd3fc90",
+    "learn": "078e5dd5d31fb4f38c68709bad1e046cc3ed78bd8e1a2bd5574c5d08ed5ff228",
+    "heldout": "d0b633ec79f3c5c937ebbe279a9bede6e61206e843396057f54d4cd09a1876a3",
 }
 
 
@@ -91,6 +91,17 @@ def test_a_series_is_the_same_in_both_halves():
         whole = {point.id: point for point in case("heldout", name).points}
         for point in case("learn", name).points:
             assert whole[point.id] == point
+
+
+def test_only_what_is_judged_counts():
+    one = case("heldout", "withings_health")
+    pairs = [(label.point, label.entity_id) for label in one.labels]
+    assert one.judge(pairs) == (len(pairs), 0, 0)
+    assert one.judge([]) == (0, 0, len(pairs))
+    assert one.judge([*pairs[1:], *one.also]) == (len(pairs) - 1, 0, 1)
+    assert one.judge([(pairs[0][0], pairs[1][1])]) == (0, 1, len(pairs))
+    unjudged = {point.id for point in one.points} - one.judged
+    assert one.judge((point, pairs[0][1]) for point in unjudged) == (0, 0, len(pairs))
 
 
 def test_enough_of_everything():
