@@ -266,8 +266,8 @@ async def test_a_withdrawn_name_that_the_cache_answers_is_noticed(
 async def test_the_runs_names_do_not_stay_in_the_cache(firewall: Firewall) -> None:
     gate: Any = firewall.names._gate
     household = Answer(
-        rcode=0, truncated=False, authenticated=False, ttl=60, aliases=(), addresses=(),
-        counts=(1, 0, 0), records=b"", ttls=(),
+        rcode=0, truncated=False, authenticated=False, ttl=60, aliases=(), addresses=(), own=(),
+        lean=(1, 0, 0), counts=(1, 0, 0), records=b"", ttls=(),
     )  # fmt: skip
     gate._cache.put(("shop.example", 1, False, False), household, monotonic())
     assert (await firewall.self_test()).passed
