@@ -1,9 +1,8 @@
 """The DNS gate on real sockets: what clients hear, and what the household's resolver is asked."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 import re
 import shutil
@@ -14,8 +13,9 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+from name_house import FRIDGE, OPAQUE, PHONE, READABLE, NameHouse as House
 import pytest
-from resolver import Client, Resolver, said
+from resolver import Client, said
 
 from engine import Firewall, lookups
 from engine.errors import StorageError
@@ -23,117 +23,20 @@ from engine.events import Decided, Discovered, Event, Forgotten, NamesAsked, Str
 from engine.gates.dns import server
 from engine.gates.dns.server import is_at_home
 from engine.model import (
-    Appliance,
     ConsentState,
     Decider,
-    Endpoint,
     Level,
     Outcome,
     Protection,
-    Purpose,
     Reason,
-    Recipient,
 )
-from engine.naming import Naming, Refusal, Resolver as Stated
+from engine.naming import Refusal, Resolver as Stated
 from helpers import corpus
 
-FRIDGE, PHONE = "127.0.0.2", "127.0.0.9"
-READABLE, OPAQUE = "api.frost.example", "mqtt.frost.example"
-ZONE = {
-    (READABLE, "A"): ["@ 300 A 93.184.216.1"],
-    (OPAQUE, "A"): ["@ 300 A 93.184.216.2"],
-    (OPAQUE, "AAAA"): ["@ 300 AAAA 2606:4700::1"],
-    ("shop.example", "A"): ["@ 300 A 93.184.216.3"],
-    ("rebinding.example", "A"): ["@ 300 A 93.184.216.4", "@ 300 A 192.168.1.1"],
-    ("alias.example", "A"): ["@ 300 CNAME " + READABLE + ".", READABLE + " 300 A 93.184.216.1"],
-    ("nas.lan", "A"): ["@ 300 A 192.168.1.5"],
-}
-
-
-@dataclass
-class House:
-    """A firewall whose DNS gate asks a made-up resolver."""
-
-    firewall: Firewall
-    resolver: Resolver
-    events: list[Event]
-    naming: Naming = field(default_factory=lambda: Naming(steer_to=("127.0.0.77",)))
-    port: int = 0
-    clients: dict[str, Client] = field(default_factory=dict)
-
-    def configure(self, **more: Any) -> None:
-        self.naming = replace(self.naming, **more)
-        self.firewall.names.configure(self.naming)
-
-    def client(self, address: str = FRIDGE) -> Client:
-        if address not in self.clients:
-            self.clients[address] = Client(self.port, address)
-        return self.clients[address]
-
-    async def ask(
-        self, name: str, kind: str = "A", address: str = FRIDGE, **more: Any
-    ) -> str | list[str]:
-        return said(await self.client(address).ask(name, kind, **more))
-
-    async def consent(self, state: ConsentState = ConsentState.GIVEN, **more: Any) -> None:
-        """Decide about the fridge's opaque traffic, once it was seen."""
-        [point] = [
-            one for one in self.firewall.data_points("fridge") if one.name == "Opaque traffic"
-        ]
-        await self.firewall.decide(
-            [(point.id, to) for to in point.recipients], state, Decider(how="test"), **more
-        )
-
-    async def journal(self) -> list[tuple[str, Outcome, Reason]]:
-        await self.firewall.names.lookups.settle()
-        return [
-            (one.template, one.outcome, one.reason) for one in await self.firewall.newest_entries()
-        ]
-
-    def told[T: Event](self, kind: type[T]) -> list[T]:
-        return [one for one in self.events if isinstance(one, kind)]
-
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    events: list[Event] = []
-    async with Resolver(zone=dict(ZONE)).open() as resolver:
-        firewall = Firewall(database=tmp_path / "firewall.db", on_event=events.append)
-        await firewall.start()
-        made = House(firewall=firewall, resolver=resolver, events=events)
-        try:
-            firewall.configure(
-                [Appliance(id="fridge", name="Fridge", addresses=frozenset({FRIDGE}))],
-                [
-                    Recipient(
-                        id="frost",
-                        organisation="Frost",
-                        purpose=Purpose.SERVICE,
-                        endpoints=(Endpoint(host=READABLE),),
-                        names=frozenset({OPAQUE}),
-                    )
-                ],
-            )
-            await firewall.open_gate("127.0.0.1", 0)
-            made.configure()
-            made.port = await firewall.names.open(
-                "127.0.0.1", 0, [Stated(address="127.0.0.1", port=resolver.port)]
-            )
-            yield made
-        finally:
-            for client in made.clients.values():
-                client.close()
-            await firewall.stop()
-
-
-@pytest.fixture
-async def shared(house: House) -> House:
-    """A house in which the fridge may send to Frost what no gate can read."""
-    assert await house.ask(OPAQUE) == "NXDOMAIN"
-    await house.consent()
-    house.resolver.seen.clear()
-    house.events.clear()
-    return house
+def house(name_house: House) -> House:
+    return name_house
 
 
 # --- An appliance ---
