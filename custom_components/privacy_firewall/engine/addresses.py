@@ -56,11 +56,13 @@ def is_private(packed: bytes) -> bool:
             return False
     elif first >> 5 == 1 and packed[:2] not in (b"\x20\x01", b"\x20\x02"):
         return False
-    address = innermost(ip_address(packed))
+    outer = ip_address(packed)
+    address = innermost(outer)
     # Site-local addresses (RFC 3879) and the oldest form of IPv4 in IPv6 count as global for the
     # standard library.
     is_old = isinstance(address, IPv6Address) and (address.is_site_local or address in _COMPATIBLE)
-    return not address.is_global or is_old or address in _CGNAT or address.is_multicast
+    is_special = is_old or outer in _LOCAL_NAT64 or address in _CGNAT
+    return not address.is_global or is_special or address.is_multicast
 
 
 def is_own(address: Address) -> bool:
