@@ -50,6 +50,8 @@ class Resolver:
     seen: list[Seen] = field(default_factory=list)
     answering: Answering | None = None
     delay: float = 0.0
+    waits_for: asyncio.Event | None = None
+    """Set before anything is answered, where there is one."""
     port: int = 0
     connections: int = 0
     server: ssl.SSLContext | None = None
@@ -142,6 +144,8 @@ class Resolver:
     def later(self, data: bytes, over: str, send: Callable[[bytes], None]) -> None:
         async def job() -> None:
             await asyncio.sleep(self.delay)
+            if self.waits_for is not None:
+                await self.waits_for.wait()
             for answer in self.answer(data, over):
                 send(answer)
 

@@ -330,6 +330,48 @@ def test_whose_mac_is_not_known_may_be_any_that_has_one() -> None:
     assert ask("a.example", source=replace(nobody, mac="")).course is FORWARD
 
 
+def test_a_guess_is_not_led_to_the_gate_in_anybodys_name_unless_all_are() -> None:
+    nobody = Source(address="192.168.1.50")
+    assert ask(READABLE, source=nobody).course is STEER
+    opened = replace(STEERING, allowed=frozenset({"a.example"}), refuses_unknown=True)
+    verdict = ask("a.example", source=nobody, naming=opened)
+    # Whoever it is: it is refused as the stranger that it may be as well.
+    assert said(verdict) == (REFUSE, Reason.UNKNOWN_CLIENT_REFUSED)
+
+
+def test_without_an_appliance_known_by_mac_nobody_is_taken_for_one() -> None:
+    by_address = replace(FRIDGE, macs=frozenset())
+    policy = rules.build(7, (by_address,), (FROST,), [])
+    nobody = Source(address="192.168.1.50")
+    assert said(ask("a.example", source=nobody, policy=policy)) == (FORWARD, Reason.UNKNOWN_CLIENT)
+
+
+def test_the_one_that_it_is_refused_for_stands_first() -> None:
+    """The journal has it under that one."""
+    either = Source(address="192.168.1.7", mac="02:00:00:00:00:08")
+    for one, other in ((FRIDGE, BRUSH), (BRUSH, FRIDGE)):
+        verdict = ask("x.example", source=either, policy=house(let_through={other.id: inf}))
+        assert said(verdict) == (REFUSE, Reason.UNCLAIMED_NAME)
+        assert verdict.appliances == (one, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "stays"),
+    [
+        ("nas.lan", True), ("nas", True), ("nas.fritz.box", True), ("fritz.box", True),
+        ("1.1.168.192.in-addr.arpa", True), ("a.localhost", True), ("hidden.onion", True),
+        ("8.8.8.8.in-addr.arpa", False), ("api.frost.example", False), ("lan.example", False),
+        ("xfritz.box", False), ("", False),
+    ],
+)  # fmt: skip
+def test_what_is_the_homes_own_is_for_nobody_outside(name: str, stays: bool) -> None:
+    naming = replace(STEERING, local_domains=frozenset({"fritz.box"}))
+    assert name_rules.is_for_nobody_outside(name, naming) is stays
+    at_home = replace(naming, has_resolver_at_home=True)
+    never = name.endswith(("localhost", "onion"))
+    assert name_rules.is_for_nobody_outside(name, at_home) is never
+
+
 def test_lists_are_for_whoever_is_no_appliance() -> None:
     lists = BlockList()
     lists.add("ads.example\n" + OPAQUE)
