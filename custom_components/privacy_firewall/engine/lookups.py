@@ -286,13 +286,20 @@ class Lookups:
                 self._contacts[appliance.id, recipient.id] = now
         if verdict.course is Course.REFUSE:
             self._note_refused(lookup, verdict, appliance, number)
-        elif verdict.course is Course.FORWARD:
+        elif verdict.course is Course.STEER:
+            self.set_aside(number)
+        else:
             if verdict.reason is Reason.OPAQUE_CONSENTED:
                 self._opaque[appliance.id] = now
             if number is not None and verdict.reason in _DISCLOSING:
                 self._on_event(_decided(self._entry(lookup, verdict)))
         self._learn(verdict)
         self._tell(appliance.id, counts)
+
+    def set_aside(self, number: int | None) -> None:
+        """Say of an entry, if one was made, that it was decided otherwise meanwhile."""
+        if number is not None:
+            self._do(self._correct(number, Reason.POLICY_CHANGED))
 
     def _tell(self, appliance_id: str | None, counts: _Counts) -> None:
         """Tell that somebody asked: now, or when the time since the last is over."""

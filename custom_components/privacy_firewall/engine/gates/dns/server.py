@@ -457,6 +457,7 @@ class DnsGate:
             fresh = self._lookups.decide(lookup)
             is_new = fresh.appliances and not fresh.rests_on_the_same(verdict)
             if fresh.course is Course.FORWARD and is_new:
+                self._lookups.set_aside(admitted.number)
                 asked.client.under_way += 1
                 self._start(self._admit(asked, fresh, (answer, age)))
                 return
