@@ -5,7 +5,7 @@ wire beyond the firewall would carry is what the made-up resolver and the cloud 
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 import json
 import os
 from pathlib import Path
@@ -17,10 +17,17 @@ from typing import Any
 import pytest
 
 HOST, FRIDGE, PHONE = "10.77.0.1", "10.77.0.2", "10.77.0.3"
+OVER_IPV6 = {"host": "fd77::1", "fridge": "fd77::2", "phone": "fd77::3"}
 MAC, OTHER_MAC = "02:77:00:00:00:02", "02:77:00:00:00:03"
 READABLE, OPAQUE, SHOP = "api.frost.example", "mqtt.frost.example", "shop.example"
 TESTS = Path(__file__).parents[1]
 ENGINE = Path(__file__).parents[3] / "custom_components" / "privacy_firewall"
+READ = """\
+import json, sys
+sys.path.append(sys.argv[1])
+from engine.neighbours import read_over_ipv6
+print(json.dumps(read_over_ipv6()))
+"""
 PREFIX = f"pf{os.getpid()}"
 
 
@@ -31,8 +38,9 @@ def ip(*arguments: str) -> None:
 class Lab:
     """A host and two clients, a namespace each, on one wire."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = HOST) -> None:
         self._folder = folder
+        self._host = host
         self._process: subprocess.Popen[str] | None = None
 
     def build(self) -> None:
@@ -49,6 +57,10 @@ class Lab:
             self.inside(name, "ip", "addr", "add", f"{address}/24", "dev", "wire")
             self.inside(name, "ip", "link", "set", "wire", "up")
             self.inside("host", "ip", "link", "set", name, "master", "home", "up")
+        if ":" in self._host:
+            for name, address in OVER_IPV6.items():
+                device = "home" if name == "host" else "wire"
+                self.inside(name, "ip", "addr", "add", f"{address}/64", "dev", device, "nodad")
 
     def inside(self, name: str, *command: str, check: bool = True) -> str:
         ended = subprocess.run(
@@ -60,7 +72,7 @@ class Lab:
     def start(self) -> None:
         self._process = subprocess.Popen(
             ["ip", "netns", "exec", f"{PREFIX}host", sys.executable, "-m", "lab_household",
-             str(ENGINE), str(self._folder), HOST, MAC],
+             str(ENGINE), str(self._folder), self._host, MAC],
             cwd=TESTS, stdin=-1, stdout=-1, text=True,
         )  # fmt: skip
         assert self._hear() == "ready"
@@ -79,7 +91,7 @@ class Lab:
 
     def dig(self, name: str, *more: str, by: str = "fridge") -> str:
         """The records' data; without any, the status."""
-        said = self.inside(by, "dig", f"@{HOST}", "+tries=1", "+time=3", name, *more)
+        said = self.inside(by, "dig", f"@{self._host}", "+tries=1", "+time=3", name, *more)
         records = [one.split()[-1] for one in said.splitlines() if one and one[0] != ";"]
         status = said.partition("status: ")[2].partition(",")[0]
         return " ".join(records) if "ANSWER SECTION" in said else status
@@ -107,12 +119,12 @@ class Lab:
             )
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+@contextmanager
+def opened(folder: Path, host: str) -> Iterator[Lab]:
     for program in ("ip", "dig", "curl"):
         if shutil.which(program) is None:
             pytest.skip(f"no {program} on this machine")
-    made = Lab(tmp_path)
+    made = Lab(folder, host)
     try:
         try:
             made.build()
@@ -123,6 +135,18 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         yield made
     finally:
         made.end()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with opened(tmp_path, HOST) as made:
+        yield made
+
+
+@pytest.fixture
+def lab_over_ipv6(tmp_path: Path) -> Iterator[Lab]:
+    with opened(tmp_path, OVER_IPV6["host"]) as made:
+        yield made
 
 
 def test_an_appliance_that_has_only_this_dns(lab: Lab) -> None:
@@ -164,3 +188,35 @@ def test_whoever_is_no_appliance_is_served_and_listed(lab: Lab) -> None:
     assert seen["asked"] == [SHOP]
     assert seen["strangers"] == [OTHER_MAC]
     assert seen["protection"] == "not_seen"
+
+
+def test_over_ipv6_an_appliance_is_known_by_its_mac_as_well(lab_over_ipv6: Lab) -> None:
+    """Its addresses are many, and change: the kernel's neighbours tell who it is."""
+    lab = lab_over_ipv6
+    assert lab.dig(SHOP) == "NXDOMAIN"
+    assert lab.dig(READABLE, "AAAA") == OVER_IPV6["host"]
+    lab.inside("fridge", "ip", "addr", "add", "fd77::99/64", "dev", "wire", "nodad")
+    assert lab.dig(SHOP, "-b", "fd77::99") == "NXDOMAIN"
+    assert lab.dig(SHOP, "+tcp", "-b", "fd77::99") == "NXDOMAIN"
+    seen = lab.tell("seen")
+    assert (seen["asked"], seen["strangers"]) == ([], [])
+    assert seen["protection"] == "protected"
+    # Neither is anybody else taken for it: what has another MAC is served.
+    assert lab.dig(SHOP, by="phone") == "93.184.216.3"
+    seen = lab.tell("seen")
+    assert (seen["asked"], seen["strangers"]) == ([SHOP], [OTHER_MAC])
+
+
+def test_the_kernel_tells_of_ipv6_neighbours(lab_over_ipv6: Lab) -> None:
+    lab = lab_over_ipv6
+
+    def neighbours() -> Any:
+        return json.loads(lab.inside("host", sys.executable, "-c", READ, str(ENGINE)))
+
+    before = neighbours()
+    assert OVER_IPV6["fridge"] not in before
+    lab.dig(SHOP)
+    lab.dig(SHOP, by="phone")
+    after = neighbours()
+    assert after[OVER_IPV6["fridge"]] == MAC
+    assert after[OVER_IPV6["phone"]] == OTHER_MAC
