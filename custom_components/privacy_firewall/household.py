@@ -28,7 +28,7 @@ from .const import (
 from .decisions import Decisions
 from .device_links import DeviceLinks
 from .dns_gate import CONTACT_KEY, DnsKeeper
-from .engine import Firewall, Neighbours, StorageError
+from .engine import Firewall, Neighbours, Routes, StorageError
 from .engine.events import (
     ConsentsChanged,
     Decided,
@@ -80,6 +80,7 @@ class MacTable:
         """Start with nothing known."""
         self._hass = hass
         self._neighbours = Neighbours()
+        self._routes = Routes()
         self._read_at = -MAC_TABLE_SECONDS
         self._address_of: dict[str, str] = {}
         self._mac_at: dict[str, str] = {}
@@ -87,13 +88,16 @@ class MacTable:
     def __call__(self, address: str) -> str | None:
         """Return the MAC (lower case, colons) seen at an address, or None.
 
-        The kernel's own table knows it now; the watchers also of those behind another router.
+        The kernel's own table knows it now; the watchers also of those behind another router. It is
+        empty where none can be known, ever.
         """
         if (mac := self._neighbours.mac(address)) is not None:
             return mac
         if monotonic() - self._read_at >= MAC_TABLE_SECONDS:
             self._read()
-        return self._mac_at.get(address)
+        if (mac := self._mac_at.get(address)) is not None:
+            return mac
+        return "" if self._routes.has_no_mac(address) else None
 
     def _read(self) -> None:
         self._read_at = monotonic()

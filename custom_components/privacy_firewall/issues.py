@@ -5,6 +5,7 @@ away by itself once it no longer holds. Nothing is decided here: who closes an i
 """
 
 from typing import TYPE_CHECKING, Any
+import unicodedata
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_PORT
@@ -389,5 +390,9 @@ def async_raised(hass: HomeAssistant) -> list[str]:
 
 
 def written(name: str) -> str:
-    """Return a name as a title shows it: plain text, on one line, and no longer than that."""
-    return " ".join(name.split())[:80]
+    """Return a name as a title shows it: plain text, on one line, and no longer than that.
+
+    Characters that are not seen, and those that turn the direction of what follows, are left out.
+    """
+    seen = "".join(one for one in name if unicodedata.category(one) != "Cf")
+    return " ".join(seen.split())[:80]

@@ -326,7 +326,8 @@ def test_whose_mac_is_not_known_may_be_any_that_has_one() -> None:
     assert said(verdict) == (REFUSE, Reason.CLIENT_NOT_RECOGNISED)
     assert not verdict.appliances
     naming = replace(STEERING, allowed=frozenset({"a.example"}))
-    assert ask("a.example", source=nobody, naming=naming).course is FORWARD
+    verdict = ask("a.example", source=nobody, naming=naming)
+    assert said(verdict) == (REFUSE, Reason.CLIENT_NOT_RECOGNISED)
     assert ask("a.example", source=replace(nobody, mac="")).course is FORWARD
 
 

@@ -45,6 +45,7 @@ from .neighbours import Neighbours
 from .preview import Preview
 from .receipts import Receipt, subject_of
 from .redaction.paths import parse as parse_path
+from .routes import Routes
 from .selftest import Report as SelfTestReport
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Preview",
     "Query",
     "Receipt",
+    "Routes",
     "SelfTestReport",
     "StorageDamagedError",
     "StorageError",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from math import inf
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from . import learning as learn, name_rules
 from .clock import ForwardClock
@@ -67,7 +67,7 @@ is in front of these may be anything."""
 MAX_STRANGERS = 500
 """Clients remembered that are no appliances; the one heard of longest ago is forgotten."""
 MAX_TOLD = 100
-"""Strangers told of within `TOLD_SECONDS`; more are remembered, and not announced."""
+"""Strangers told of within `TOLD_SECONDS`; others are told of when they ask after that."""
 TOLD_SECONDS = 600.0
 MAX_NAMES = 12
 """Names remembered of each."""
@@ -112,15 +112,36 @@ class _Stranger:
 
     mac: str | None
     first_seen: float
+    is_told: bool = False
     counts: _Counts = field(default_factory=_Counts)
     names: OrderedDict[str, None] = field(default_factory=OrderedDict[str, None])
 
 
 class Admitted(NamedTuple):
-    """What may go on, and the number of the entry made for it."""
+    """What may go on, the number of the entry made for it, and whether it was sent since."""
 
     verdict: LookupVerdict
     number: int | None = None
+    was_sent: bool = False
+
+
+class Led(Protocol):
+    """An answer, as far as it is judged."""
+
+    @property
+    def aliases(self) -> Sequence[str]:
+        """Return the names that it goes on to."""
+        ...
+
+    @property
+    def addresses(self) -> Sequence[bytes]:
+        """Return the addresses that it leads to, packed."""
+        ...
+
+    @property
+    def has_strays(self) -> bool:
+        """Tell whether there are answers to what was not asked."""
+        ...
 
 
 class Lookups:
@@ -154,7 +175,7 @@ class Lookups:
         self._opaque: dict[str, float] = {}
         self._strangers: OrderedDict[str, _Stranger] = OrderedDict()
         self._refused: dict[tuple[str, str, Reason], float] = {}
-        self._recorded: dict[tuple[str, str, Reason], tuple[float, int]] = {}
+        self._recorded: dict[tuple[str, str], tuple[float, LookupVerdict]] = {}
         self._unclaimed: dict[str, dict[str, int]] = {}
         self._unwritten: deque[Entry] = deque()
         self._is_writing = False
@@ -194,8 +215,15 @@ class Lookups:
 
     def is_on_record(self, lookup: Lookup, verdict: LookupVerdict) -> bool:
         """Tell whether the same was recorded so short ago that its answer is still in use."""
-        at, version = self._recorded.get(_record_key(lookup, verdict), (0.0, -1))
-        return version == verdict.policy_version and monotonic() - at < RECORDED_SECONDS
+        known = self._recorded.get((verdict.appliances[0].id, lookup.name))
+        if known is None or monotonic() - known[0] >= RECORDED_SECONDS:
+            return False
+        recorded = known[1]
+        return (
+            recorded.policy_version == verdict.policy_version
+            and recorded.naming is verdict.naming
+            and recorded.rests_on_the_same(verdict)
+        )
 
     async def admit(self, lookup: Lookup, verdict: LookupVerdict) -> Admitted:
         """Record a question that is to go on for an appliance; return what became of it meanwhile.
@@ -207,12 +235,12 @@ class Lookups:
             try:
                 number = await self._journal.append(self._entry(lookup, verdict))
             except StorageError:
-                return Admitted(self._refuse(verdict, Reason.STORAGE_FAILED))
+                return Admitted(self.refuse(verdict, Reason.STORAGE_FAILED))
             fresh = verdict if self.is_current(verdict) else self.decide(lookup)
             if fresh.rests_on_the_same(verdict):
                 if len(self._recorded) >= MAX_REFUSED:
                     self._recorded.clear()
-                self._recorded[_record_key(lookup, fresh)] = monotonic(), fresh.policy_version
+                self._recorded[fresh.appliances[0].id, lookup.name] = monotonic(), fresh
                 return Admitted(fresh, number)
             if fresh.appliances and fresh.course is not Course.FORWARD:
                 return Admitted(fresh, number)
@@ -220,23 +248,20 @@ class Lookups:
             if not fresh.appliances:
                 return Admitted(fresh)
             verdict = fresh
-        return Admitted(self._refuse(verdict, Reason.POLICY_CHANGED))
+        return Admitted(self.refuse(verdict, Reason.POLICY_CHANGED))
 
     def holds(self, lookup: Lookup, verdict: LookupVerdict) -> bool:
         """Tell whether a question that was let go may still go, as it is decided now."""
         return self.is_current(verdict) or self.decide(lookup).rests_on_the_same(verdict)
 
-    def judge(
-        self,
-        lookup: Lookup,
-        verdict: LookupVerdict,
-        aliases: Sequence[str],
-        addresses: Sequence[bytes],
-    ) -> LookupVerdict:
-        """Return what becomes of an answer: `aliases` it goes on to, packed `addresses` it has."""
+    def judge(self, lookup: Lookup, verdict: LookupVerdict, answer: Led) -> LookupVerdict:
+        """Return what becomes of an answer."""
         policy = self._policy()
         if policy is None:
-            return self._refuse(verdict, Reason.POLICY_NOT_LOADED)
+            return self.refuse(verdict, Reason.POLICY_NOT_LOADED)
+        if answer.has_strays and verdict.appliances:
+            return self.refuse(verdict, Reason.ALIAS_REFUSED)
+        aliases, addresses = answer.aliases, answer.addresses
         if not aliases and not addresses:
             return verdict
         reason = name_rules.judge(
@@ -248,7 +273,7 @@ class Lookups:
             aliases=aliases,
             led_to=addresses,
         )
-        return verdict if reason is None else self._refuse(verdict, reason)
+        return verdict if reason is None else self.refuse(verdict, reason)
 
     def is_current(self, verdict: LookupVerdict) -> bool:
         """Tell whether what a verdict rests on is still in force."""
@@ -259,21 +284,21 @@ class Lookups:
             and (verdict.until == inf or self._clock.now() < verdict.until)
         )
 
-    def _refuse(self, verdict: LookupVerdict, reason: Reason) -> LookupVerdict:
+    def refuse(self, verdict: LookupVerdict, reason: Reason) -> LookupVerdict:
+        """Return a verdict as a refusal."""
         return replace(verdict, course=Course.REFUSE, reason=reason, refusal=self._naming.refusal)
 
     # --- What is kept of it ---
 
-    def note(self, lookup: Lookup, verdict: LookupVerdict, number: int | None = None) -> None:
-        """Take note of what became of a question, once for each.
-
-        `number` is that of its entry, where one was made when it was admitted.
-        """
+    def note(
+        self, lookup: Lookup, verdict: LookupVerdict, admitted: Admitted | None = None
+    ) -> None:
+        """Take note of what became of a question, once for each, after what was admitted of it."""
         now = self._clock.now()
         self._total.add(verdict.course, now)
         if not verdict.appliances:
-            # Until the household is known nobody can be told from its appliances.
-            if verdict.reason is not Reason.POLICY_NOT_LOADED:
+            # What may yet turn out to be an appliance is not listed as something else.
+            if verdict.reason not in NOT_YET:
                 self._note_stranger(lookup, verdict, now)
             return
         appliance = verdict.appliances[0]
@@ -285,21 +310,33 @@ class Lookups:
             for recipient in verdict.recipients:
                 self._contacts[appliance.id, recipient.id] = now
         if verdict.course is Course.REFUSE:
-            self._note_refused(lookup, verdict, appliance, number)
+            self._note_refused(lookup, verdict, appliance, admitted)
         elif verdict.course is Course.STEER:
-            self.set_aside(number)
+            self.set_aside(admitted)
         else:
             if verdict.reason is Reason.OPAQUE_CONSENTED:
                 self._opaque[appliance.id] = now
-            if number is not None and verdict.reason in _DISCLOSING:
+            is_new = admitted is not None and admitted.number is not None
+            if is_new and verdict.reason in _DISCLOSING:
                 self._on_event(_decided(self._entry(lookup, verdict)))
         self._learn(verdict)
         self._tell(appliance.id, counts)
 
-    def set_aside(self, number: int | None) -> None:
-        """Say of an entry, if one was made, that it was decided otherwise meanwhile."""
-        if number is not None:
-            self._do(self._correct(number, Reason.POLICY_CHANGED))
+    def set_aside(self, admitted: Admitted | None, reason: Reason = Reason.POLICY_CHANGED) -> bool:
+        """Say of an entry, if one was made, that nothing left in the end, if nothing did."""
+        if admitted is None or admitted.number is None or admitted.was_sent:
+            return False
+        self._do(self._correct(admitted.number, reason))
+        return True
+
+    def give_up(self, lookup: Lookup, admitted: Admitted, *, was_sent: bool) -> None:
+        """Take note of a question that nobody answered."""
+        verdict = admitted.verdict
+        if was_sent or not verdict.appliances:
+            self.note(lookup, verdict, admitted)
+            return
+        self.set_aside(admitted, Reason.UPSTREAM_UNREACHABLE)
+        self._recorded.pop((verdict.appliances[0].id, lookup.name), None)
 
     def _tell(self, appliance_id: str | None, counts: _Counts) -> None:
         """Tell that somebody asked: now, or when the time since the last is over."""
@@ -317,20 +354,25 @@ class Lookups:
             self._on_event(NamesAsked(appliance_id=appliance_id))
 
     def _note_refused(
-        self, lookup: Lookup, verdict: LookupVerdict, appliance: Appliance, number: int | None
+        self,
+        lookup: Lookup,
+        verdict: LookupVerdict,
+        appliance: Appliance,
+        admitted: Admitted | None,
     ) -> None:
         shown = self._shown(lookup.name)
-        if verdict.reason is Reason.UNCLAIMED_NAME:
-            self._count_unclaimed(appliance, shown)
-        if number is not None:
-            # It was recorded as permitted, before what it leads to was known.
-            self._do(self._correct(number, verdict.reason))
+        if verdict.reason is Reason.UNCLAIMED_NAME and not self._count_unclaimed(appliance, shown):
+            # So many are made up. The journal keeps its room for what left.
+            shown = "*"
+        self._recorded.pop((appliance.id, lookup.name), None)
+        # Where it was sent, both are so: that it was asked for, and that its answer was held back.
+        is_corrected = self.set_aside(admitted, verdict.reason)
         what = appliance.id, shown, verdict.reason
         at = monotonic()
         if at - self._refused.get(what, -REFUSED_SECONDS) < REFUSED_SECONDS:
             return
-        entry = self._entry(lookup, verdict)
-        if number is None:
+        entry = self._entry(lookup, verdict, shown)
+        if not is_corrected:
             if len(self._unwritten) >= MAX_UNWRITTEN:
                 # The disk does not keep up: it is written when it is asked for again.
                 return
@@ -357,13 +399,15 @@ class Lookups:
         return shown
 
     def _shorten(self, name: str, policy: Policy | None) -> str:
-        if policy is None or name in policy.claims or name in self._naming.allowed:
+        if self._is_known(name, policy):
             return spoken(name)
+        if name_rules.is_at_home(name, self._naming):
+            return f"*.{name.rpartition('.')[2]}" if "." in name else "*"
         above = name
         while above := above.partition(".")[2]:
-            if above in policy.claims:
+            if self._is_known(above, policy):
                 return f"*.{spoken(above)}"
-        if self._faces is None or name in self._infrastructure:
+        if self._faces is None:
             return spoken(name)
         domain = self._faces.of(name).domain
         labels = name.removesuffix(domain).rstrip(".").split(".")
@@ -371,16 +415,26 @@ class Lookups:
             return f"*.{spoken('.'.join((*labels[-MAX_LABELS:], domain)))}"
         return spoken(name)
 
-    def _count_unclaimed(self, appliance: Appliance, shown: str) -> None:
+    def _is_known(self, name: str, policy: Policy | None) -> bool:
+        """Tell whether somebody at home, or the catalogue, stated a name."""
+        return (
+            name in self._infrastructure
+            or name in self._naming.allowed
+            or (policy is not None and name in policy.claims)
+        )
+
+    def _count_unclaimed(self, appliance: Appliance, shown: str) -> bool:
+        """Count a name that nobody claims; tell whether it is one of those that are kept apart."""
         theirs = self._unclaimed.setdefault(appliance.id, {})
         if shown not in theirs and len(theirs) >= MAX_UNCLAIMED:
-            return
+            return False
         count = theirs[shown] = theirs.get(shown, 0) + 1
         if count & (count - 1) == 0:
             # Told the first time, and each time there were twice as many: appliances insist.
             self._on_event(
                 Unclaimed(appliance_id=appliance.id, host=shown, method="DNS", count=count)
             )
+        return True
 
     def _note_stranger(self, lookup: Lookup, verdict: LookupVerdict, now: float) -> None:
         address, mac = lookup.source.address, lookup.source.mac or None
@@ -389,10 +443,10 @@ class Lookups:
             known = self._strangers[address] = _Stranger(mac, now)
             if len(self._strangers) > MAX_STRANGERS:
                 self._strangers.popitem(last=False)
-            self._tell_stranger(address, mac)
         elif mac is not None and known.mac is None:
-            known.mac = mac
-            self._tell_stranger(address, mac)
+            known.mac, known.is_told = mac, False
+        if not known.is_told:
+            known.is_told = self._tell_stranger(address, known.mac)
         self._strangers.move_to_end(address)
         known.counts.add(verdict.course, now)
         known.names[lookup.name] = None
@@ -401,19 +455,22 @@ class Lookups:
             known.names.popitem(last=False)
         self._tell(None, self._total)
 
-    def _tell_stranger(self, address: str, mac: str | None) -> None:
-        """Tell of it, unless it was told of late, or there are so many that it is no news."""
+    def _tell_stranger(self, address: str, mac: str | None) -> bool:
+        """Tell of it, unless it was told of late; return False where it has to wait for others."""
         at = monotonic()
         while self._told and (
             len(self._told) > MAX_TOLD or at - next(iter(self._told.values())) > TOLD_SECONDS
         ):
             self._told.popitem(last=False)
-        if (address, mac) in self._told or len(self._told) >= MAX_TOLD:
-            return
+        if (address, mac) in self._told:
+            return True
+        if len(self._told) >= MAX_TOLD:
+            return False
         self._told[address, mac] = at
         self._on_event(StrangerSeen(address=address, mac=mac))
+        return True
 
-    def _entry(self, lookup: Lookup, verdict: LookupVerdict) -> Entry:
+    def _entry(self, lookup: Lookup, verdict: LookupVerdict, shown: str | None = None) -> Entry:
         is_forwarded = verdict.course is Course.FORWARD
         points = [
             opaque_id(verdict.appliances[0].id)
@@ -424,7 +481,7 @@ class Lookups:
             gate=GATE,
             appliance_id=verdict.appliances[0].id if verdict.appliances else None,
             recipient_ids=tuple(one.id for one in verdict.recipients),
-            template=f"DNS {self._shown(lookup.name)}",
+            template=f"DNS {shown or self._shown(lookup.name)}",
             outcome=Outcome.PERMIT if is_forwarded else Outcome.DENY,
             reason=verdict.reason,
             released=tuple(points) if is_forwarded else (),
@@ -539,6 +596,12 @@ class Lookups:
         )
 
 
+NOT_YET = frozenset({
+    Reason.POLICY_NOT_LOADED, Reason.POLICY_CHANGED, Reason.CLIENT_NOT_RECOGNISED,
+})  # fmt: skip
+"""Why nothing can be said for the moment: who asks again is told."""
+
+
 _OPAQUE = frozenset({
     Reason.OPAQUE_CONSENTED, Reason.OPAQUE_NOT_CONSENTED, Reason.CONSENTS_SUSPENDED,
 })  # fmt: skip
@@ -546,10 +609,6 @@ _OPAQUE = frozenset({
 
 _DISCLOSING = frozenset({Reason.OPAQUE_CONSENTED, Reason.LET_THROUGH})
 """Why a question goes on to a recipient; that of the time is only journalled."""
-
-
-def _record_key(lookup: Lookup, verdict: LookupVerdict) -> tuple[str, str, Reason]:
-    return verdict.appliances[0].id, lookup.name, verdict.reason
 
 
 def _decided(entry: Entry) -> Decided:

@@ -239,7 +239,8 @@ OPAQUE_TEMPLATE = "opaque traffic"
 class Source:
     """Where a transmission came from, as the gate saw it. An address alone can be spoofed.
 
-    `mac` is None where it is not known, and empty for this machine itself.
+    `mac` is None where it is not known yet, and empty where none can be: of this machine, and
+    of whoever is behind another router.
     """
 
     address: str

@@ -224,9 +224,12 @@ def decide(
         found.append((None, _rule(asked, FOR_STRANGERS)))
     who, ruling = max(found, key=lambda one: _STRICTNESS.index(one[1].course))
     reason, appliances = ruling.reason, clients.appliances
-    if who is not None and ruling.course is Course.REFUSE and clients.is_guess:
-        # It may be anybody's: it is refused, and written down for nobody.
-        reason, appliances = Reason.CLIENT_NOT_RECOGNISED, ()
+    if clients.is_guess:
+        # It is told of nobody what may be another's.
+        appliances = ()
+        if ruling.course is Course.FORWARD or (who is not None and ruling.course is Course.REFUSE):
+            ruling = _refuse(Reason.CLIENT_NOT_RECOGNISED)
+            reason = ruling.reason
     elif who is not None:
         # It stands for what was decided: first of those that it may be.
         appliances = (who, *(one for one in appliances if one is not who))
@@ -250,7 +253,10 @@ def _rule(asked: Asked, ordered: Sequence[Rule]) -> Ruling:
 
 
 class Clients(NamedTuple):
-    """Who may have asked. `is_guess` says that nothing but a missing MAC makes it one of these."""
+    """Who may have asked. `is_guess` says that nothing but a missing MAC makes it one of these.
+
+    That passes: whoever stands on a network of ours is known by MAC as soon as it is answered.
+    """
 
     appliances: tuple[Appliance, ...]
     may_be_stranger: bool
@@ -261,18 +267,18 @@ def clients_of(policy: Policy, lookup: Lookup) -> Clients:
     """Return the appliances that a client may be, and whether it may be none of them.
 
     By its MAC it is that appliance. By its address alone it may be; where the MAC is known to be
-    another, it may be something else that got the address since. While the MAC is not known, it may
-    be whoever has one.
+    another, it may be something else that got the address since. While the MAC is not known yet, it
+    may be whoever has one.
     """
     source = lookup.source
-    by_mac = policy.by_mac.get(source.mac, ()) if source.mac is not None else ()
+    by_mac = policy.by_mac.get(source.mac, ()) if source.mac else ()
     by_address = policy.by_address.get(source.address, ())
     if not by_address:
         if source.mac is None and policy.by_mac:
             return Clients(policy.with_mac, may_be_stranger=True, is_guess=True)
         return Clients(by_mac, may_be_stranger=not by_mac)
     disagrees = not by_mac and any(
-        one.macs and source.mac is not None and source.mac not in one.macs for one in by_address
+        one.macs and source.mac and source.mac not in one.macs for one in by_address
     )
     found = (*by_mac, *(one for one in by_address if one not in by_mac))
     return Clients(found, may_be_stranger=disagrees)

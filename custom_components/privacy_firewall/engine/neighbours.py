@@ -15,10 +15,13 @@ from time import monotonic
 ARP = Path("/proc/net/arp")
 KEPT_SECONDS = 5.0
 """How long a reading of the table is taken for the present one."""
-MISSED_SECONDS = 0.5
+MISSED_SECONDS = 0.01
 """How long an address that was just looked for in vain is not looked for again."""
 MAX_READINGS = 50
-"""Readings within `KEPT_SECONDS`: each takes some tens of microseconds."""
+"""Readings for newcomers within `KEPT_SECONDS`."""
+MAX_SECONDS = 0.05
+"""Seconds that these may take in all: each takes some tens of microseconds, and with a thousand
+neighbours some milliseconds."""
 MAX_MISSED = 4_096
 """Addresses remembered that were looked for in vain."""
 _COMPLETE = 0x2
@@ -52,6 +55,7 @@ class Neighbours:
         self._macs: dict[int, dict[str, str]] = {4: {}, 6: {}}
         self._missed: dict[str, float] = {}
         self._readings = 0
+        self._spent = 0.0
         self._counted_at = -KEPT_SECONDS
 
     def mac(self, address: str) -> str | None:
@@ -64,10 +68,12 @@ class Neighbours:
         # Who has just come is looked for at once, and then not for every question.
         if known is None and now - self._missed.get(address, -MISSED_SECONDS) < MISSED_SECONDS:
             return None
-        if not self._may_read(now):
+        # What was read is refreshed in any case: newcomers must not keep it from that.
+        if now - self._read_at[family] < KEPT_SECONDS and not self._may_read(now):
             return known
         self._read_at[family] = now
         self._macs[family] = _read(self._path) if family == 4 else self._over_ipv6()
+        self._spent += monotonic() - now
         known = self._macs[family].get(address)
         if known is None:
             if len(self._missed) >= MAX_MISSED:
@@ -77,9 +83,9 @@ class Neighbours:
 
     def _may_read(self, now: float) -> bool:
         if now - self._counted_at >= KEPT_SECONDS:
-            self._counted_at, self._readings = now, 0
+            self._counted_at, self._readings, self._spent = now, 0, 0.0
         self._readings += 1
-        return self._readings <= MAX_READINGS
+        return self._readings <= MAX_READINGS and self._spent < MAX_SECONDS
 
 
 def read_over_ipv6() -> dict[str, str]:
@@ -98,11 +104,13 @@ def read_over_ipv6() -> dict[str, str]:
                 pass
     except OSError, AttributeError, struct.error, ValueError:
         return {}
-    return macs
+    return {address: mac for address, mac in macs.items() if mac}
 
 
 def read_neighbours(data: bytes, macs: dict[str, str]) -> bool:
     """Add neighbours that a message of the kernel tells of; return whether more will follow.
+
+    A MAC is empty where it is not one alone.
 
     Raises `ValueError` or `struct.error` where it is none, or an error.
     """
@@ -118,7 +126,10 @@ def read_neighbours(data: bytes, macs: dict[str, str]) -> bool:
             told = _attributes(data[at + _MESSAGE.size + _NEIGHBOUR.size : at + length])
             address, mac = told.get(_ADDRESS, b""), told.get(_MAC, b"")
             if state & _HAS_MAC and len(address) == 16 and len(mac) == 6 and any(mac):
-                macs[str(ip_address(address))] = mac.hex(":")
+                name, found = str(ip_address(address)), mac.hex(":")
+                if macs.setdefault(name, found) != found:
+                    # One on each of two networks: it cannot be told which of them asks.
+                    macs[name] = ""
         at += length + -length % 4
     return True
 
@@ -150,6 +161,7 @@ def _read(path: Path) -> dict[str, str]:
             is_complete = int(columns[2], 16) & _COMPLETE
         except ValueError:
             continue
-        if is_complete:
-            macs[columns[0]] = columns[3].lower()
-    return macs
+        mac = columns[3].lower()
+        if is_complete and macs.setdefault(columns[0], mac) != mac:
+            macs[columns[0]] = ""
+    return {address: mac for address, mac in macs.items() if mac}

@@ -236,7 +236,7 @@ def _arrives_from(appliance: Appliance, source: Source) -> bool:
     """Tell whether what is known of the appliance's address and MAC agrees with the source."""
     if appliance.addresses and source.address not in appliance.addresses:
         return False
-    return not (appliance.macs and source.mac is not None and source.mac not in appliance.macs)
+    return not (appliance.macs and source.mac and source.mac not in appliance.macs)
 
 
 def let_through(policy: Policy, appliance: Appliance, now: float) -> float | None:

@@ -38,24 +38,26 @@ async def test_whoever_has_just_come_is_recognised_at_once(house: House, tmp_pat
 
 
 async def test_whose_mac_is_not_known_is_refused_and_is_nobody(house: House) -> None:
-    assert await house.ask("serial-4711.vendor.example") == "NXDOMAIN"
+    assert await house.ask("serial-4711.vendor.example") == "SERVFAIL"
     assert house.resolver.seen == []
     assert await house.journal() == []
     assert house.firewall.names.status().appliances == {}
-    [stranger] = house.firewall.names.status().strangers
-    assert (stranger.address, stranger.mac, stranger.asked) == (FRIDGE, None, 1)
-    # What each of them may have, it is given.
+    assert house.firewall.names.status().strangers == ()
+    # Not even what each of them may have: it could be put on record for nobody.
     house.configure(allowed=frozenset({"shop.example"}))
-    assert await house.ask("shop.example") == ["93.184.216.3"]
+    assert await house.ask("shop.example") == "SERVFAIL"
+    # What leads to the gate does no harm, and is not told of anybody.
     assert await house.ask(READABLE) == ["127.0.0.77"]
+    status = house.firewall.names.status()
+    assert (status.appliances, status.contacts) == ({}, {})
 
 
 async def test_as_soon_as_its_mac_is_known_it_is_served(house: House) -> None:
-    assert await house.ask("shop.example", address=PHONE) == "NXDOMAIN"
+    assert await house.ask("shop.example", address=PHONE) == "SERVFAIL"
     house.resolve_mac = {PHONE: OTHER_MAC}.get
     assert await house.ask("nobody.example", address=PHONE) == "NXDOMAIN"
     assert house.resolver.asked() == [("nobody.example", "A")]
-    assert [one.mac for one in house.told(StrangerSeen)] == [None, OTHER_MAC]
+    assert [one.mac for one in house.told(StrangerSeen)] == [OTHER_MAC]
 
 
 async def test_this_machine_itself_is_no_appliance_whatever_is_known_of_macs(house: House) -> None:

@@ -196,6 +196,8 @@ def test_over_ipv6_an_appliance_is_known_by_its_mac_as_well(lab_over_ipv6: Lab) 
     assert lab.dig(SHOP) == "NXDOMAIN"
     assert lab.dig(READABLE, "AAAA") == OVER_IPV6["host"]
     lab.inside("fridge", "ip", "addr", "add", "fd77::99/64", "dev", "wire", "nodad")
+    # It may keep the host's MAC from before, so that the host hears of its own only when answering.
+    assert lab.dig(SHOP, "-b", "fd77::99") in {"NXDOMAIN", "SERVFAIL"}
     assert lab.dig(SHOP, "-b", "fd77::99") == "NXDOMAIN"
     assert lab.dig(SHOP, "+tcp", "-b", "fd77::99") == "NXDOMAIN"
     seen = lab.tell("seen")

@@ -61,8 +61,9 @@ class Answer:
     and those of which it holds records beside the one asked for; `addresses` all that it leads to,
     packed, wherever they stand in it, hints too. `own` are the addresses of the asked type and
     name, by way of its aliases. `records` is all behind the question, but for what belongs to the
-    connection; `ttls` are offsets in it. `lean` is what of that answers the question: how many
-    answers, how many SOA records behind them, and where these end.
+    connection; `ttls` are offsets in it. `has_strays` tells of answers that are neither of the name
+    asked for, or one that it goes on to, nor of the type. `lean` is what of that answers the
+    question: how many answers, how many SOA records behind them, and where these end.
     """
 
     rcode: int
@@ -76,6 +77,7 @@ class Answer:
     counts: tuple[int, int, int]
     records: bytes
     ttls: tuple[tuple[int, int], ...]
+    has_strays: bool = False
 
 
 class _Reader:
@@ -90,6 +92,7 @@ class _Reader:
         self._chain: set[str] = set()
         self.own: list[bytes] = []
         self.lean = 0, 0, 0
+        self.has_strays = False
         self.aliases: list[str] = []
         self.targets = 0
         self.addresses: list[bytes] = []
@@ -131,11 +134,7 @@ class _Reader:
             self._names[at - 6 : at - 2] = _NOT_A_NAME
             self._take(kind, at, end)
             if name == "answer":
-                self.answer_ttl = ttl if self.answer_ttl is None else min(ttl, self.answer_ttl)
-                self.has_final = self.has_final or kind == self.asked
-                # A whole zone's alias stands at a name above the one that was asked for.
-                if kind != DNAME and self._is_own(begin, behind):
-                    self._follow(kind, at, end)
+                self._take_answer(kind, ttl, begin, behind)
                 self.lean = kept, 0, end - self.begin
                 continue
             if kind == SOA and name == "authority" and kept == self.lean[1] + 1:
@@ -179,6 +178,17 @@ class _Reader:
         if self.targets > MAX_ALIASES:
             raise Malformed("more aliases than are read")
         return read_name(self._names, at)
+
+    def _take_answer(self, kind: int, ttl: int, begin: int, behind: int) -> None:
+        self.answer_ttl = ttl if self.answer_ttl is None else min(ttl, self.answer_ttl)
+        self.has_final = self.has_final or kind == self.asked
+        if kind == DNAME:
+            # A whole zone's alias stands at a name above the one that was asked for.
+            return
+        if self._is_own(begin, behind) and kind in (self.asked, CNAME):
+            self._follow(kind, behind + RECORD.size, self.at)
+        else:
+            self.has_strays = True
 
     def _is_own(self, begin: int, behind: int) -> bool:
         """Tell whether a record is of the name that was asked for, or of one that it goes on to."""
@@ -275,6 +285,7 @@ def read_answer(data: bytes, question: bytes) -> Answer:
         addresses=tuple(reader.addresses),
         own=() if is_truncated or rcode != NO_ERROR else tuple(reader.own),
         lean=reader.lean,
+        has_strays=reader.has_strays,
         counts=counts,
         records=reader.records,
         ttls=tuple(reader.ttls),

@@ -12,14 +12,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 import logging
 import socket
 from time import monotonic
 from typing import Any, NamedTuple
 
-from ...lookups import Admitted, Lookups
+from ...lookups import NOT_YET, Admitted, Lookups
 from ...model import Reason, Source
 from ...naming import Course, Lookup, LookupVerdict, Refusal
 from . import message
@@ -40,8 +39,8 @@ BURST = 2_000.0
 MAX_CLIENTS = 4_096
 """Clients whose rates and answers are remembered; the one heard of longest ago is forgotten."""
 MAX_UNDER_WAY = 2_000
-"""Questions under way at the same time, and a quarter of them from one client; further ones get no
-answer, and are asked again."""
+"""Questions under way at the same time. One client may have a quarter of the places that are left:
+so there is one left, however many there are. Further ones get no answer, and are asked again."""
 MAX_MEMO_BYTES = 512
 """Bytes of a question up to which its answer is kept; real ones have less than 300."""
 MEMO_SECONDS = 5.0
@@ -60,7 +59,7 @@ ANY_PORT_TRIES = 9
 MAX_STREAM = 65_535
 """Bytes of a message over TCP (RFC 1035, section 4.2.2)."""
 MAX_CONNECTIONS = 128
-"""TCP connections at the same time, and an eighth of them from one client."""
+"""TCP connections at the same time; one client has a quarter of those that are left, at most."""
 IDLE_SECONDS = 10.0
 """Seconds without a whole question after which a TCP connection is closed (RFC 7766, 6.2.3)."""
 MAX_PIPELINED = 32
@@ -86,6 +85,24 @@ class _Asked(NamedTuple):
     lookup: Lookup
     respond: Respond
     limit: int
+
+
+class _Permit:
+    """Tells right before a question is sent whether it still may be, and remembers that it was."""
+
+    __slots__ = ("_lookup", "_lookups", "_verdict", "was_used")
+
+    def __init__(self, lookups: Lookups, lookup: Lookup, verdict: LookupVerdict) -> None:
+        self._lookups = lookups
+        self._lookup = lookup
+        self._verdict = verdict
+        self.was_used = False
+
+    def __call__(self) -> bool:
+        if not self._lookups.holds(self._lookup, self._verdict):
+            return False
+        self.was_used = True
+        return True
 
 
 class _Client:
@@ -133,6 +150,7 @@ class DnsGate:
         self._memo: dict[tuple[str, bytes], tuple[float, bytes, Lookup, LookupVerdict]] = {}
         self._waiting: set[asyncio.Task[None]] = set()
         self._streams: dict[asyncio.Task[None], str] = {}
+        self._under_way = 0
         self._own = frozenset({"127.0.0.1", "::1"})
 
     @property
@@ -255,8 +273,7 @@ class DnsGate:
         theirs = sum(other == address for other in self._streams.values())
         if (
             task is None
-            or len(self._streams) >= MAX_CONNECTIONS
-            or theirs >= MAX_CONNECTIONS // 8
+            or theirs >= _share(MAX_CONNECTIONS, len(self._streams))
             or not self._client(address).is_at_home
         ):
             writer.transport.abort()
@@ -286,6 +303,8 @@ class DnsGate:
                     return
                 under_way += 1
                 self._take(data, address, client, respond, is_stream=True)
+                # What is there already is read without waiting: others get their turn all the same.
+                await asyncio.sleep(0)
         except asyncio.IncompleteReadError:
             # It asks no more, and may still wait for what it asked.
             with suppress(OSError, TimeoutError):
@@ -336,7 +355,8 @@ class DnsGate:
             return
         self._lookups.note(lookup, verdict)
         answer = self._local(query, verdict)
-        if not is_stream and len(data) <= MAX_MEMO_BYTES:
+        is_short = len(data) <= MAX_MEMO_BYTES
+        if not is_stream and is_short and verdict.reason not in NOT_YET:
             if len(self._memo) >= MAX_MEMO:
                 self._memo.clear()
             until = monotonic() + MEMO_SECONDS
@@ -358,6 +378,9 @@ class DnsGate:
             if led:
                 return message.answer_addresses(query, led, TTL)
             return message.answer_nothing(query, NO_ERROR, TTL)
+        if verdict.reason in NOT_YET:
+            # No refusal that a client may keep: it asks again, and by then more is known.
+            return message.answer_nothing(query, SERVER_FAILURE, 0)
         if verdict.refusal is Refusal.NULL_ADDRESS and query.type in _NULL:
             return message.answer_addresses(query, [_NULL[query.type]], REFUSED_TTL)
         rcode = NAME_ERROR if verdict.refusal is Refusal.NAME_ERROR else NO_ERROR
@@ -372,17 +395,23 @@ class DnsGate:
             self._go_on(asked, Admitted(verdict), kept)
             return
         client = asked.client
-        if not self._has_room(client):
+        if not self._enter(client):
             asked.respond(b"")
             return
-        client.under_way += 1
         self._start(self._admit(asked, verdict, kept))
 
-    def _has_room(self, client: _Client) -> bool:
-        """Tell whether one more question of a client may wait."""
-        if len(self._waiting) >= MAX_UNDER_WAY:
+    def _enter(self, client: _Client) -> bool:
+        """Count one more question of a client as under way, if it may be."""
+        if client.under_way >= _share(MAX_UNDER_WAY, self._under_way):
             return False
-        return client.under_way < MAX_UNDER_WAY // 4
+        client.under_way += 1
+        self._under_way += 1
+        return True
+
+    def _leave(self, client: _Client) -> None:
+        """Count one less."""
+        client.under_way -= 1
+        self._under_way -= 1
 
     def _start(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(job)
@@ -400,7 +429,7 @@ class DnsGate:
         try:
             admitted = await self._lookups.admit(asked.lookup, verdict)
         finally:
-            asked.client.under_way -= 1
+            self._leave(asked.client)
         self._go_on(asked, admitted, kept)
 
     def _go_on(self, asked: _Asked, admitted: Admitted, kept: Kept | None) -> None:
@@ -408,30 +437,35 @@ class DnsGate:
         if admitted.verdict.course is not Course.FORWARD:
             self._finish(asked, admitted, admitted.verdict)
         elif kept is not None:
-            self._conclude(asked, admitted, *kept)
+            self._conclude(asked, admitted, kept)
         else:
             self._ask(asked, admitted)
 
     def _ask(self, asked: _Asked, admitted: Admitted) -> None:
         """Ask the resolvers, and answer whatever comes of it."""
-        client = asked.client
-        if client.under_way >= MAX_UNDER_WAY // 4:
+        client, query, verdict = asked.client, asked.query, admitted.verdict
+        if not self._enter(client):
+            self._lookups.give_up(asked.lookup, admitted, was_sent=False)
             asked.respond(b"")
             return
-        query, verdict = asked.query, admitted.verdict
         key = self._key(query, verdict)
-        client.under_way += 1
+        permit = _Permit(self._lookups, asked.lookup, verdict)
 
         def done(came: Answer | None) -> None:
-            client.under_way -= 1
+            self._leave(client)
             try:
-                if came is None:
+                if came is not None:
+                    self._cache.put(key, came, monotonic())
+                    self._conclude(asked, admitted._replace(was_sent=permit.was_used), (came, 0))
+                elif permit.was_used or self._lookups.holds(asked.lookup, verdict):
                     # The client asks again.
-                    self._lookups.note(asked.lookup, verdict, admitted.number)
+                    self._lookups.give_up(asked.lookup, admitted, was_sent=permit.was_used)
                     asked.respond(message.answer_nothing(query, SERVER_FAILURE, 0))
                 else:
-                    self._cache.put(key, came, monotonic())
-                    self._conclude(asked, admitted, came, 0)
+                    fresh = self._lookups.decide(asked.lookup)
+                    if fresh.course is Course.FORWARD:
+                        fresh = self._lookups.refuse(fresh, Reason.POLICY_CHANGED)
+                    self._finish(asked, admitted, fresh)
             except Exception as err:  # noqa: BLE001 - what was not foreseen gets no answer
                 # Not the message: it may quote a name.
                 _LOGGER.error("A question failed: %s", type(err).__name__)  # noqa: TRY400
@@ -443,31 +477,34 @@ class DnsGate:
             done,
             dnssec_ok=key[2],
             checking_disabled=key[3],
-            may_send=partial(self._lookups.holds, asked.lookup, verdict),
+            may_send=permit,
         )
 
-    def _conclude(self, asked: _Asked, admitted: Admitted, answer: Answer, age: int) -> None:
+    def _conclude(self, asked: _Asked, admitted: Admitted, kept: Kept) -> None:
         """Judge what came back, and answer with it, or with a refusal.
 
         What was decided otherwise while it was asked is as it is decided now; what may go on now
         for another reason is put on record first.
         """
         lookup, verdict = asked.lookup, admitted.verdict
+        answer, age = kept
         if not self._lookups.is_current(verdict):
             fresh = self._lookups.decide(lookup)
             is_new = fresh.appliances and not fresh.rests_on_the_same(verdict)
             if fresh.course is Course.FORWARD and is_new:
-                self._lookups.set_aside(admitted.number)
-                asked.client.under_way += 1
-                self._start(self._admit(asked, fresh, (answer, age)))
+                self._lookups.set_aside(admitted)
+                if self._enter(asked.client):
+                    self._start(self._admit(asked, fresh, kept))
+                else:
+                    asked.respond(b"")
                 return
             verdict = fresh
         if verdict.course is Course.FORWARD:
-            verdict = self._lookups.judge(lookup, verdict, answer.aliases, answer.addresses)
+            verdict = self._lookups.judge(lookup, verdict, answer)
         if verdict.course is not Course.FORWARD:
             self._finish(asked, admitted, verdict)
             return
-        self._lookups.note(lookup, verdict, admitted.number)
+        self._lookups.note(lookup, verdict, admitted)
         is_appliance = bool(verdict.appliances)
         asked.respond(
             reply(
@@ -482,12 +519,13 @@ class DnsGate:
 
     def _finish(self, asked: _Asked, admitted: Admitted, verdict: LookupVerdict) -> None:
         """Answer here, and take note of it."""
-        self._lookups.note(asked.lookup, verdict, admitted.number)
-        if verdict.reason is Reason.POLICY_CHANGED:
-            # Nothing holds for long enough; the client asks again.
-            asked.respond(message.answer_nothing(asked.query, SERVER_FAILURE, 0))
-        else:
-            asked.respond(self._local(asked.query, verdict))
+        self._lookups.note(asked.lookup, verdict, admitted)
+        asked.respond(self._local(asked.query, verdict))
+
+
+def _share(places: int, taken: int) -> int:
+    """Return how many places one client may have while so many are taken in all."""
+    return (places - taken + 3) // 4
 
 
 def is_at_home(address: str) -> bool:

@@ -96,6 +96,8 @@ class _Connection:
                 async with asyncio.timeout(IDLE_SECONDS):
                     data = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
                 self._take(data)
+                # What is there already is read without waiting: others get their turn all the same.
+                await asyncio.sleep(0)
         except OSError, TimeoutError, asyncio.IncompleteReadError:
             pass
         finally:

@@ -1,0 +1,102 @@
+"""Whether a client stands on a network of this machine's own, where a MAC can be known of it.
+
+Behind a router or a tunnel nobody has a MAC that could be seen here, now or later. The kernel tells
+by which way it would answer (rtnetlink(7), RTM_GETROUTE) and over what kind of link.
+"""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+import socket
+import struct
+from time import monotonic
+
+KEPT_SECONDS = 30.0
+"""How long an address is taken to be where it was; networks seldom change."""
+MAX_KEPT = 4_096
+"""Addresses remembered."""
+_LINKS = Path("/sys/class/net")
+_MESSAGE = struct.Struct("=IHHII")
+"""nlmsghdr of linux/netlink.h: length, type, flags, number, port."""
+_ROUTE = struct.Struct("=BBBBBBBBI")
+"""rtmsg of linux/rtnetlink.h: family, two prefix lengths, service, table, protocol, scope, type,
+flags."""
+_ATTRIBUTE = struct.Struct("=HH")
+_ASK, _TOLD, _REQUEST = 26, 24, 1
+"""RTM_GETROUTE, RTM_NEWROUTE, NLM_F_REQUEST."""
+_DESTINATION, _LINK, _GATEWAY, _VIA = 1, 4, 5, 18
+"""RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_VIA."""
+_UNICAST = 1
+"""RTN_UNICAST: neither this machine itself nor a way to nowhere."""
+_NO_MACS = 0x8 | 0x10 | 0x80
+"""IFF_LOOPBACK, IFF_POINTOPOINT and IFF_NOARP of linux/if.h."""
+_SECONDS = 0.2
+
+type Ask = Callable[[str], bool | None]
+
+
+def is_on_link(address: str) -> bool | None:
+    """Ask the kernel whether an address is reached without a router, over a link that has MACs.
+
+    None where it does not tell. It answers at once, from memory.
+    """
+    packed = ip_address(address).packed
+    family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+    asked = _ROUTE.pack(family, len(packed) * 8, 0, 0, 0, 0, 0, 0, 0)
+    asked += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(packed), _DESTINATION) + packed
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asking:
+            asking.settimeout(_SECONDS)
+            asking.send(_MESSAGE.pack(_MESSAGE.size + len(asked), _ASK, _REQUEST, 1, 0) + asked)
+            link = link_of(asking.recv(1 << 13))
+        if link is None:
+            return False
+        flags = int((_LINKS / socket.if_indextoname(link) / "flags").read_text(), 16)
+    except OSError, AttributeError, struct.error, ValueError:
+        return None
+    return not flags & _NO_MACS
+
+
+def link_of(data: bytes) -> int | None:
+    """Return the link of a route that the kernel tells of; None where a router is on the way.
+
+    Raises `ValueError` or `struct.error` where it is none, or an error.
+    """
+    length, kind, *_ = _MESSAGE.unpack_from(data)
+    if kind != _TOLD or not _MESSAGE.size <= length <= len(data):
+        raise ValueError("not a route")
+    route = _ROUTE.unpack_from(data, _MESSAGE.size)
+    link = None
+    at = _MESSAGE.size + _ROUTE.size
+    while at + _ATTRIBUTE.size <= length:
+        size, kind = _ATTRIBUTE.unpack_from(data, at)
+        if size < _ATTRIBUTE.size:
+            raise ValueError("an attribute that is shorter than its head")
+        if kind in (_GATEWAY, _VIA):
+            return None
+        if kind == _LINK:
+            (link,) = struct.unpack_from("=i", data, at + _ATTRIBUTE.size)
+        at += size + -size % 4
+    return link if route[7] == _UNICAST else None
+
+
+class Routes:
+    """What the kernel told of ways, for a while."""
+
+    def __init__(self, ask: Ask = is_on_link) -> None:
+        """Start with nothing known."""
+        self._ask = ask
+        self._kept: dict[str, tuple[float, bool]] = {}
+
+    def has_no_mac(self, address: str) -> bool:
+        """Tell whether no MAC of an address can be known here, ever; where in doubt, it can."""
+        now = monotonic()
+        at, known = self._kept.get(address, (now - KEPT_SECONDS, False))
+        if now - at < KEPT_SECONDS:
+            return known
+        if len(self._kept) >= MAX_KEPT:
+            self._kept.clear()
+        # A link-local address never comes from behind a router.
+        found = not ip_address(address).is_link_local and self._ask(address) is False
+        self._kept[address] = now, found
+        return found
