@@ -220,13 +220,6 @@ def test_an_attribute_that_is_cut_short_does_not_reach_into_the_next_message() -
     assert read(cut + neighbour("fe80::8")) == ({"fe80::8": MAC}, True)
 
 
-def test_this_machines_own_kernel_answers() -> None:
-    """Whoever is a neighbour here, if anybody: as addresses and MACs."""
-    for address, mac in neighbours.read_over_ipv6().items():
-        assert str(ip_address(address)) == address
-        assert len(bytes.fromhex(mac.replace(":", ""))) == 6
-
-
 def test_a_kernel_that_tells_nothing_leaves_nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> bool:
         raise ValueError("not a list of neighbours")

@@ -38,6 +38,16 @@ def test_a_record_of_another_class_does_not_pass_unread(kind: int) -> None:
             read_answer(*raw(record(kind, data, cls=cls)))
 
 
+def test_a_name_is_its_own_however_it_is_spelled() -> None:
+    address = b"\xcb\0\x71\x09"
+    for spelled in (b"\3API\6vendor\7example\0", b"\3api\xc0\x10", b"\xc0\x0c"):
+        answer = read_answer(*raw(record(1, address, owner=spelled)))
+        assert (answer.own, answer.aliases) == ((address,), ())
+    # Part of it is another name.
+    answer = read_answer(*raw(record(1, address, owner=b"\xc0\x10")))
+    assert (answer.own, answer.aliases) == ((), ("vendor.example",))
+
+
 @pytest.mark.parametrize("kind", [5, 39])
 @pytest.mark.parametrize(
     "data",
