@@ -5,6 +5,7 @@ from pathlib import Path
 import time
 from typing import Protocol
 
+_TICKS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -40,7 +41,7 @@ class SystemClock:
 
     def ticks(self) -> float:
         """Return seconds since this machine started (clock_gettime(2), CLOCK_BOOTTIME)."""
-        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+        return time.clock_gettime(_TICKS)
 
     def boot(self) -> str | None:
         """Return Linux's boot id, or None elsewhere."""

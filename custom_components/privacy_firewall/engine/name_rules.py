@@ -5,7 +5,6 @@ the strictest ruling counts. Nothing here waits or keeps anything.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from math import inf
 import re
@@ -27,6 +26,7 @@ _SPECIAL = frozenset({"invalid", "localhost", "onion", "test"})
 """Never asked of anybody (RFC 6761, RFC 7686)."""
 HOME_DOMAINS = frozenset({"home.arpa", "internal", "lan", "local", "localdomain"})
 """Of every home (RFC 8375, RFC 6762, and what routers use)."""
+_BELOW_HOME = tuple(f".{one}" for one in HOME_DOMAINS)
 _PRIVATE_REVERSE = re.compile(
     r"(?:^|\.)(?:(?:10|127|168\.192|254\.169|(?:1[6-9]|2\d|3[01])\.172)\.in-addr"
     r"|(?:[cd]\.f|[89ab]\.e\.f)\.ip6)\.arpa$"
@@ -34,6 +34,7 @@ _PRIVATE_REVERSE = re.compile(
 """Addresses at home, turned into names (RFC 6303)."""
 _DISCOVERY = "resolver.arpa"
 """By names below it clients find encrypted resolvers, and would go around us (RFC 9462)."""
+_BELOW_DISCOVERY = f".{_DISCOVERY}"
 _CANARY = "use-application-dns.net"
 """There is none where a home has a resolver of its own: Firefox then does not go around us."""
 _STRICTNESS = (Course.FORWARD, Course.STEER, Course.REFUSE)
@@ -50,8 +51,7 @@ class Ruling(NamedTuple):
     """How to answer, where that is not the household's choice."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One question, asked by one appliance, or by none."""
 
     policy: Policy
@@ -66,6 +66,8 @@ class Asked:
         return tuple(self.policy.recipients[one] for one in ids)
 
 
+_FOR_STRANGER = Ruling(Course.FORWARD, Reason.UNKNOWN_CLIENT)
+
 type Rule = Callable[[Asked], Ruling | None]
 
 
@@ -76,7 +78,7 @@ def _refuse(reason: Reason, refusal: Refusal | None = None) -> Ruling:
 def special_name(asked: Asked) -> Ruling | None:
     """Refuse what would lead around the gate, and what is no name of the internet's."""
     name = asked.lookup.name
-    if name == _DISCOVERY or name.endswith(f".{_DISCOVERY}"):
+    if name == _DISCOVERY or name.endswith(_BELOW_DISCOVERY):
         return _refuse(Reason.QUESTION_NOT_ALLOWED, Refusal.NO_DATA)
     if name == _CANARY or name.rpartition(".")[2] in _SPECIAL:
         return _refuse(Reason.QUESTION_NOT_ALLOWED, Refusal.NAME_ERROR)
@@ -180,7 +182,7 @@ def listed(asked: Asked) -> Ruling | None:
 
 def stranger(_: Asked) -> Ruling | None:
     """Ask for whoever is no appliance: this may be the resolver of a whole home."""
-    return Ruling(Course.FORWARD, Reason.UNKNOWN_CLIENT)
+    return _FOR_STRANGER
 
 
 FOR_APPLIANCES: tuple[Rule, ...] = (
@@ -216,8 +218,12 @@ def decide(
         return LookupVerdict(course=Course.REFUSE, reason=Reason.POLICY_NOT_LOADED)
     asked = Asked(policy, naming, infrastructure, lookup, now)
     clients = clients_of(policy, lookup)
+    if not clients.appliances:
+        # So for most of what goes on: nothing to choose between.
+        ruling = _rule(asked, FOR_STRANGERS)
+        return _verdict(asked, ruling, ruling.reason, until=ruling.until)
     rulings = [
-        (one, _rule(replace(asked, appliance=one), FOR_APPLIANCES)) for one in clients.appliances
+        (one, _rule(asked._replace(appliance=one), FOR_APPLIANCES)) for one in clients.appliances
     ]
     found: list[tuple[Appliance | None, Ruling]] = [*rulings]
     if clients.may_be_stranger:
@@ -233,15 +239,27 @@ def decide(
     elif who is not None:
         # It stands for what was decided: first of those that it may be.
         appliances = (who, *(one for one in appliances if one is not who))
+    until = min(one.until for _, one in found)
+    return _verdict(asked, ruling, reason, appliances, until=until)
+
+
+def _verdict(
+    asked: Asked,
+    ruling: Ruling,
+    reason: Reason,
+    appliances: tuple[Appliance, ...] = (),
+    *,
+    until: float,
+) -> LookupVerdict:
     return LookupVerdict(
         course=ruling.course,
         reason=reason,
         appliances=appliances,
         recipients=ruling.recipients,
-        policy_version=policy.version,
-        naming=naming,
-        until=min(one.until for _, one in found),
-        refusal=ruling.refusal or naming.refusal,
+        policy_version=asked.policy.version,
+        naming=asked.naming,
+        until=until,
+        refusal=ruling.refusal or asked.naming.refusal,
     )
 
 
@@ -350,11 +368,13 @@ def is_for_nobody_outside(name: str, naming: Naming) -> bool:
 
 def is_at_home(name: str, naming: Naming) -> bool:
     """Tell whether a name is the home's own: of one label, below its domains, or its addresses."""
-    above = name
+    if "." not in name:
+        return bool(name)
+    if name.endswith(_BELOW_HOME) or name in HOME_DOMAINS:
+        return True
+    above = name if naming.local_domains else ""
     while above:
-        if above in HOME_DOMAINS or above in naming.local_domains:
+        if above in naming.local_domains:
             return True
         _, _, above = above.partition(".")
-    return (bool(name) and "." not in name) or (
-        name.endswith(".arpa") and bool(_PRIVATE_REVERSE.search(name))
-    )
+    return name.endswith(".arpa") and bool(_PRIVATE_REVERSE.search(name))

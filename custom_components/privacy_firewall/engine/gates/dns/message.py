@@ -6,9 +6,9 @@ whatever else stood in it (client subnets, cookies, addresses, letter case) stay
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 import re
 import struct
+from typing import NamedTuple
 
 from ...errors import EngineError
 
@@ -55,8 +55,7 @@ class Malformed(EngineError):
         self.rcode = rcode
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A client's question. `wire_name` is the name as it was spelled, `name` as policy knows it.
 
     `udp_size` is how many bytes of a datagram the client takes, within what gets through.
@@ -103,13 +102,13 @@ def read_query(data: bytes) -> Query:
     if additional or len(data) != end + 4:
         size, dnssec_ok = _read_edns(data, end + 4, additional)
     return Query(
-        id=number,
-        name=text_of(wire_name),
-        wire_name=wire_name,
-        type=kind,
-        cls=cls,
-        recursion_desired=bool(flags & RD),
-        checking_disabled=bool(flags & CD),
+        number,
+        text_of(wire_name),
+        wire_name,
+        kind,
+        cls,
+        recursion_desired=flags & RD != 0,
+        checking_disabled=flags & CD != 0,
         edns=size is not None,
         udp_size=MIN_UDP if size is None else min(max(size, MIN_UDP), MAX_UDP),
         dnssec_ok=dnssec_ok,
