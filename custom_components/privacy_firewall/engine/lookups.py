@@ -329,10 +329,10 @@ class Lookups:
         self._do(self._correct(admitted.number, reason))
         return True
 
-    def give_up(self, lookup: Lookup, admitted: Admitted, *, was_sent: bool) -> None:
+    def give_up(self, lookup: Lookup, admitted: Admitted) -> None:
         """Take note of a question that nobody answered."""
         verdict = admitted.verdict
-        if was_sent or not verdict.appliances:
+        if admitted.was_sent or not verdict.appliances:
             self.note(lookup, verdict, admitted)
             return
         self.set_aside(admitted, Reason.UPSTREAM_UNREACHABLE)

@@ -315,7 +315,7 @@ async def test_a_question_from_within_an_answer_may_be_asked(
     waiter = asyncio.get_running_loop().create_future()
     left = 50
 
-    def go_on(answer: Answer | None) -> None:
+    def go_on(answer: Answer | None, *, was_sent: bool) -> None:
         nonlocal left
         left -= 1
         if answer is None or not left:
@@ -332,7 +332,7 @@ async def test_a_question_from_within_an_answer_may_be_asked(
 async def test_who_meets_an_error_does_not_keep_others_from_the_answer(
     asking: Resolvers, resolver: Resolver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fails(_: Answer | None) -> None:
+    def fails(answer: Answer | None, *, was_sent: bool) -> None:
         raise ValueError("api.vendor.example")
 
     resolver.delay = 0.05

@@ -12,6 +12,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 import logging
 import socket
@@ -23,7 +24,7 @@ from ...model import Reason, Source
 from ...naming import Course, Lookup, LookupVerdict, Refusal
 from . import message
 from .answer import Answer, reply
-from .cache import Cache
+from .cache import Cache, Key
 from .message import AAAA, IN, NAME_ERROR, NO_ERROR, REFUSED, SERVER_FAILURE, A, Malformed, Query
 from .upstream import Resolvers
 
@@ -87,24 +88,6 @@ class _Asked(NamedTuple):
     limit: int
 
 
-class _Permit:
-    """Tells right before a question is sent whether it still may be, and remembers that it was."""
-
-    __slots__ = ("_lookup", "_lookups", "_verdict", "was_used")
-
-    def __init__(self, lookups: Lookups, lookup: Lookup, verdict: LookupVerdict) -> None:
-        self._lookups = lookups
-        self._lookup = lookup
-        self._verdict = verdict
-        self.was_used = False
-
-    def __call__(self) -> bool:
-        if not self._lookups.holds(self._lookup, self._verdict):
-            return False
-        self.was_used = True
-        return True
-
-
 class _Client:
     """One address: whether it is at home, and what it may still ask."""
 
@@ -148,6 +131,8 @@ class DnsGate:
         self._server: asyncio.Server | None = None
         self._clients: OrderedDict[str, _Client] = OrderedDict()
         self._memo: dict[tuple[str, bytes], tuple[float, bytes, Lookup, LookupVerdict]] = {}
+        self._came: list[tuple[_Asked, Admitted, Key, Answer | None]] = []
+        self._out: list[tuple[bytes, tuple[str, int]]] = []
         self._waiting: set[asyncio.Task[None]] = set()
         self._streams: dict[asyncio.Task[None], str] = {}
         self._under_way = 0
@@ -211,6 +196,7 @@ class DnsGate:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        self._came.clear()
         self._memo.clear()
         self._clients.clear()
         self._cache = Cache()
@@ -231,15 +217,21 @@ class DnsGate:
         sock = self._socket
         if sock is None:
             return
+        arrived: list[tuple[bytes, tuple[str, int]]] = []
         for _ in range(BATCH):
             try:
-                data, peer = sock.recvfrom(MAX_DATAGRAM)
+                arrived.append(sock.recvfrom(MAX_DATAGRAM))
             except BlockingIOError, InterruptedError:
-                return
+                break
             except OSError:
                 # An earlier answer met a closed port (ICMP); it says nothing of the next question.
                 continue
-            self._take_datagram(sock, data, peer)
+        for data, peer in arrived:
+            try:
+                self._take_datagram(sock, data, peer)
+            except Exception as err:  # noqa: BLE001 - the others are answered
+                _say_failed(err)
+        self._send_out()
 
     def _take_datagram(self, sock: socket.socket, data: bytes, peer: tuple[str, int]) -> None:
         address = str(peer[0])
@@ -252,16 +244,29 @@ class DnsGate:
             until, rest, lookup, verdict = known
             if monotonic() < until and self._lookups.is_current(verdict):
                 self._lookups.note(lookup, verdict)
-                _send(sock, data[:2] + rest, peer)
+                self._out.append((data[:2] + rest, peer))
                 return
             del self._memo[address, data[2:]]
 
         def respond(answer: bytes) -> None:
             # Not over a socket that was opened since on the same number.
-            if self._socket is sock:
-                _send(sock, answer, peer)
+            if answer and self._socket is sock:
+                self._out.append((answer, peer))
 
         self._take(data, address, client, respond, is_stream=False)
+
+    def _send_out(self) -> None:
+        """Send the answers at hand, one after the other: who reads them is woken once for many.
+
+        Called before anything else can happen, so that they are answers of this very moment.
+        """
+        out, self._out = self._out, []
+        sock = self._socket
+        if sock is None:
+            return
+        for answer, peer in out:
+            with suppress(OSError):
+                sock.sendto(answer, peer)
 
     # --- TCP ---
 
@@ -418,7 +423,7 @@ class DnsGate:
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
-    def _key(self, query: Query, verdict: LookupVerdict) -> tuple[str, int, bool, bool]:
+    def _key(self, query: Query, verdict: LookupVerdict) -> Key:
         """Return what is asked. Of an appliance nothing but name and type: flags tell as well."""
         if verdict.appliances:
             return query.name, query.type, False, False
@@ -431,6 +436,7 @@ class DnsGate:
         finally:
             self._leave(asked.client)
         self._go_on(asked, admitted, kept)
+        self._send_out()
 
     def _go_on(self, asked: _Asked, admitted: Admitted, kept: Kept | None) -> None:
         """Answer what need not be asked, and ask what is left."""
@@ -445,31 +451,17 @@ class DnsGate:
         """Ask the resolvers, and answer whatever comes of it."""
         client, query, verdict = asked.client, asked.query, admitted.verdict
         if not self._enter(client):
-            self._lookups.give_up(asked.lookup, admitted, was_sent=False)
+            self._lookups.give_up(asked.lookup, admitted)
             asked.respond(b"")
             return
         key = self._key(query, verdict)
-        permit = _Permit(self._lookups, asked.lookup, verdict)
 
-        def done(came: Answer | None) -> None:
-            self._leave(client)
-            try:
-                if came is not None:
-                    self._cache.put(key, came, monotonic())
-                    self._conclude(asked, admitted._replace(was_sent=permit.was_used), (came, 0))
-                elif permit.was_used or self._lookups.holds(asked.lookup, verdict):
-                    # The client asks again.
-                    self._lookups.give_up(asked.lookup, admitted, was_sent=permit.was_used)
-                    asked.respond(message.answer_nothing(query, SERVER_FAILURE, 0))
-                else:
-                    fresh = self._lookups.decide(asked.lookup)
-                    if fresh.course is Course.FORWARD:
-                        fresh = self._lookups.refuse(fresh, Reason.POLICY_CHANGED)
-                    self._finish(asked, admitted, fresh)
-            except Exception as err:  # noqa: BLE001 - what was not foreseen gets no answer
-                # Not the message: it may quote a name.
-                _LOGGER.error("A question failed: %s", type(err).__name__)  # noqa: TRY400
-                asked.respond(b"")
+        def done(answer: Answer | None, *, was_sent: bool) -> None:
+            if not self.is_open:
+                return
+            if not self._came:
+                asyncio.get_running_loop().call_soon(self._settle)
+            self._came.append((asked, admitted._replace(was_sent=was_sent), key, answer))
 
         self._resolvers.start(
             query.wire_name.lower(),
@@ -477,8 +469,35 @@ class DnsGate:
             done,
             dnssec_ok=key[2],
             checking_disabled=key[3],
-            may_send=permit,
+            may_send=partial(self._lookups.holds, asked.lookup, verdict),
         )
+
+    def _settle(self) -> None:
+        """Judge and answer all that this turn of the loop brought, as it is decided now."""
+        brought, self._came = self._came, []
+        for asked, admitted, key, came in brought:
+            self._leave(asked.client)
+            try:
+                if came is None:
+                    self._give_up(asked, admitted)
+                else:
+                    self._cache.put(key, came, monotonic())
+                    self._conclude(asked, admitted, (came, 0))
+            except Exception as err:  # noqa: BLE001 - what was not foreseen gets no answer
+                _say_failed(err)
+                asked.respond(b"")
+        self._send_out()
+
+    def _give_up(self, asked: _Asked, admitted: Admitted) -> None:
+        """Answer what nobody answered: the client asks again, unless it may not any more."""
+        if admitted.was_sent or self._lookups.holds(asked.lookup, admitted.verdict):
+            self._lookups.give_up(asked.lookup, admitted)
+            asked.respond(message.answer_nothing(asked.query, SERVER_FAILURE, 0))
+            return
+        fresh = self._lookups.decide(asked.lookup)
+        if fresh.course is Course.FORWARD:
+            fresh = self._lookups.refuse(fresh, Reason.POLICY_CHANGED)
+        self._finish(asked, admitted, fresh)
 
     def _conclude(self, asked: _Asked, admitted: Admitted, kept: Kept) -> None:
         """Judge what came back, and answer with it, or with a refusal.
@@ -549,7 +568,6 @@ def _plain(address: str) -> str:
     return address.removeprefix("::ffff:") if "." in address else address
 
 
-def _send(sock: socket.socket, answer: bytes, peer: tuple[str, int]) -> None:
-    if answer:
-        with suppress(OSError):
-            sock.sendto(answer, peer)
+def _say_failed(err: Exception) -> None:
+    # Not the message: it may quote a name.
+    _LOGGER.error("A question failed: %s", type(err).__name__)

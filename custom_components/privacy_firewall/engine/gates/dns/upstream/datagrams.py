@@ -77,6 +77,7 @@ class Datagrams:
         # Where it is more than the system takes at once, it is as if it was lost on its way.
         with suppress(BlockingIOError):
             port.sock.send(data)
+            question.was_sent = True
         port.asked += 1
         question.wait_at(port)
 

@@ -16,8 +16,12 @@ class ResolverError(EngineError):
     """No resolver answered, or the question may not be asked any more."""
 
 
-type Done = Callable[[Answer | None], None]
-"""Called once with what was answered, or with None where nobody did."""
+class Done(Protocol):
+    """Is told once what was answered, or None where nobody did, and whether it was sent."""
+
+    def __call__(self, answer: Answer | None, *, was_sent: bool) -> None:
+        """Take it."""
+        ...
 
 
 class Holder(Protocol):
@@ -85,7 +89,7 @@ class Question:
     checking_disabled: bool
     ways: list[Way] = field(default_factory=list[Way])
     """What is still to be tried, last first."""
-    waiters: list[Done] = field(default_factory=list[Callable[[Answer | None], None]])
+    waiters: list[Done] = field(default_factory=list[Done])
     allowed: list[Callable[[], bool]] = field(default_factory=list[Callable[[], bool]])
     error: Answer | None = None
     """An answer that is an error: given where nobody knows better."""
@@ -96,6 +100,8 @@ class Question:
     attempt: int = 0
     """Counts the ways tried; one more once it is over."""
     was_cut: bool = False
+    was_sent: bool = False
+    """Whether it left this machine, as far as the system took it."""
     is_over: bool = False
 
     @property

@@ -41,6 +41,7 @@ class Resolvers:
         self.trust = trust
         self._peers = [_Peer(one, self) for one in resolvers]
         self._under_way: dict[tuple[bytes, int, bool, bool], Question] = {}
+        self._due: list[Question] = []
         self._sent: deque[tuple[float, Question, int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._is_open = False
@@ -82,7 +83,7 @@ class Resolvers:
         """Ask and wait for the answer, as `start` does; raises `ResolverError`."""
         waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-        def done(answer: Answer | None) -> None:
+        def done(answer: Answer | None, *, was_sent: bool) -> None:  # noqa: ARG001 - for others
             if waiter.done():
                 return
             if answer is None:
@@ -112,14 +113,14 @@ class Resolvers:
     ) -> None:
         """Ask for a name (lower case, as on the wire) and a type; `done` may be called at once.
 
-        `may_send` is asked right before the question goes out, each time. Who asks what is under
-        way already gets that one's answer.
+        It goes out with all others of this turn of the loop. `may_send` is asked right before, each
+        time. Who asks what is under way already gets that one's answer.
         """
         question = self._under_way.get((wire_name, kind, dnssec_ok, checking_disabled))
         is_new = question is None
         if question is None:
             if not self._is_open or len(self._under_way) >= MAX_UNDER_WAY:
-                done(None)
+                done(None, was_sent=False)
                 return
             ways = self._ways() if self._diverted is None else self._ways_for(wire_name)
             question = Question(wire_name, kind, dnssec_ok, checking_disabled, ways)
@@ -127,7 +128,26 @@ class Resolvers:
         question.waiters.append(done)
         question.allowed.append(may_send or _always)
         if is_new:
-            self.go_on(question)
+            if not self._due:
+                asyncio.get_running_loop().call_soon(self._send_due)
+            self._due.append(question)
+
+    def _send_due(self) -> None:
+        """Send what this turn of the loop brought, one after the other.
+
+        Whoever reads it is woken once for many, which else costs as much as all of the rest.
+        """
+        due, self._due = self._due, []
+        for question in due:
+            if question.is_over:
+                continue
+            try:
+                self.go_on(question)
+            except Exception as err:  # noqa: BLE001 - the others are sent
+                # Not the message: it may quote a name.
+                _LOGGER.error("A question was not sent: %s", type(err).__name__)  # noqa: TRY400
+                question.let_go()
+                self._finish(question, None)
 
     def _ways(self) -> list[Way]:
         """Return what is to be tried, last first."""
@@ -216,7 +236,7 @@ class Resolvers:
         self._under_way.pop(question.key, None)
         for done in question.waiters:
             try:
-                done(answer)
+                done(answer, was_sent=question.was_sent)
             except Exception as err:  # noqa: BLE001 - the others who wait get theirs
                 # Not the message: it may quote a name.
                 _LOGGER.error("An answer met an error: %s", type(err).__name__)  # noqa: TRY400

@@ -160,4 +160,5 @@ class _Connection:
 
 
 def _write(writer: asyncio.StreamWriter, question: Question) -> None:
+    question.was_sent = True
     writer.write(len(question.sent).to_bytes(2) + question.sent)
