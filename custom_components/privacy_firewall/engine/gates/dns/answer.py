@@ -107,8 +107,10 @@ class _Reader:
         kept = 0
         data, is_cut = self.data, False
         for _ in range(count):
-            begin, at = self.at, skip_name(self._names, self.at)
-            behind = at
+            begin = self.at
+            # Most names are that of the question, which stands before all records.
+            is_asked = data[begin : begin + 2] == ASKED
+            at = behind = begin + 2 if is_asked else skip_name(self._names, begin)
             try:
                 kind, cls, ttl, length = RECORD.unpack_from(data, at)
             except struct.error:
@@ -193,8 +195,6 @@ class _Reader:
     def _is_own(self, begin: int, behind: int) -> bool:
         """Tell whether a record is of the name that was asked for, or of one that it goes on to."""
         spelled = self.data[begin:behind]
-        if spelled == ASKED:
-            return True
         if not self._owners:
             self._chain.add(text_of(self.data[HEADER.size : self.begin - 4]))
         name = self._owners.get(spelled)
@@ -265,8 +265,8 @@ def read_answer(data: bytes, question: bytes) -> Answer:
     try:
         counts = (
             reader.section(answers, "answer"),
-            reader.section(authorities, "authority"),
-            reader.section(additional, "additional"),
+            reader.section(authorities, "authority") if authorities else 0,
+            reader.section(additional, "additional") if additional else 0,
         )
     except Malformed:
         if not is_truncated:
