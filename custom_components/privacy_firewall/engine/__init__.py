@@ -35,7 +35,7 @@ from .errors import (
     StorageError,
 )
 from .export import Format
-from .faces import Face, Faces
+from .faces import Face, Faces, Role, may_be_same
 from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
 from .journal import Query
@@ -65,6 +65,7 @@ __all__ = [
     "Preview",
     "Query",
     "Receipt",
+    "Role",
     "Routes",
     "SelfTestReport",
     "StorageDamagedError",
@@ -76,6 +77,7 @@ __all__ = [
     "flows",
     "fold_name",
     "load_lists",
+    "may_be_same",
     "parse_path",
     "start_over",
     "subject_of",

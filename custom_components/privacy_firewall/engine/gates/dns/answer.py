@@ -195,6 +195,8 @@ class _Reader:
     def _is_own(self, begin: int, behind: int) -> bool:
         """Tell whether a record is of the name that was asked for, or of one that it goes on to."""
         spelled = self.data[begin:behind]
+        if spelled == ASKED:
+            return True
         if not self._owners:
             self._chain.add(text_of(self.data[HEADER.size : self.begin - 4]))
         name = self._owners.get(spelled)
