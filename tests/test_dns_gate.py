@@ -37,7 +37,17 @@ from custom_components.privacy_firewall.engine.naming import (
     Refusal,
     Stranger,
 )
-from tests.common import BRUSH, FRIDGE, FROSTLINE, Cloud, Home, a_home, dns_gate, free_port
+from tests.common import (
+    BRUSH,
+    FRIDGE,
+    FROSTLINE,
+    Cloud,
+    Home,
+    a_home,
+    dns_gate,
+    free_port,
+    recipient,
+)
 from tests.facts import hub, state, wait
 from tests.house import read_json
 from tests.repairs import Repair, issue, issues
@@ -340,6 +350,45 @@ async def test_contact_is_told_for_an_hour(named: Home, freezer: Any) -> None:
     recipient_id = await named.remove(FROSTLINE)
     left = [one for one in named.entities() if one.unique_id.endswith(recipient_id)]
     assert left == []
+
+
+def by_name(shown: State) -> dict[str, Any]:
+    """What the names of a recipient's hosts tell."""
+    keys = ("domains", "shared_host_of", "organisation_by_name", "organisation_differs")
+    return {key: shown.attributes[key] for key in keys}
+
+
+async def test_contact_tells_whose_hosts_are_by_their_names(named: Home, freezer: Any) -> None:
+    """Beside what the household said: where they differ, somebody may want to look."""
+    await observe(named)
+    nothing: dict[str, Any] = {"domains": [], "shared_host_of": [], "organisation_by_name": []}
+    # An address tells nothing.
+    assert by_name(contact(named)) == nothing | {"organisation_differs": None}
+    await named.change(FROSTLINE, names=["a.iot.us-east-1.amazonaws.com", "{eu|us}.frost.example"])
+    assert by_name(contact(named)) == {
+        "domains": ["frost.example"],
+        "shared_host_of": ["Amazon Web Services"],
+        "organisation_by_name": [],
+        "organisation_differs": None,
+    }
+    hosts = {
+        "endpoints": ["POST http://a.samsungiotcloud.com/"],
+        "names": ["b.samsung.com", "o1.ingest.sentry.io"],
+    }
+    await named.change(FROSTLINE, **hosts)
+    await wait(named, freezer, 5)
+    assert by_name(contact(named)) == {
+        "domains": ["samsung.com", "samsungiotcloud.com", "sentry.io"],
+        "shared_host_of": [],
+        "organisation_by_name": ["Samsung", "Sentry"],
+        "organisation_differs": True,
+    }
+    hosts["names"] = ["b.samsung.com"]
+    added = await named.add(recipient("Samsung Electronics", named.cloud, **hosts))
+    fridge, at = named.subentry(FRIDGE).subentry_id, named.household.firewall.now()
+    await observe(named, contacts={(fridge, added.subentry_id): at})
+    shown = state(named, named.entity("binary_sensor", f"in_contact_{added.subentry_id}"))
+    assert by_name(shown)["organisation_differs"] is False
 
 
 async def test_they_are_for_looking_at(named: Home) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from http import HTTPStatus
+import threading
 from typing import Any
 
 from homeassistant.components.repairs import DOMAIN as REPAIRS, repairs_flow_manager
@@ -13,7 +14,9 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.privacy_firewall import faces
 from custom_components.privacy_firewall.const import DOMAIN
+from custom_components.privacy_firewall.engine import Faces
 from custom_components.privacy_firewall.engine.events import Unclaimed
 from custom_components.privacy_firewall.repairs import async_create_fix_flow
 from custom_components.privacy_firewall.unclaimed import (
@@ -339,6 +342,13 @@ async def test_names_and_calls_are_picked_from(hass: HomeAssistant, entry: MockC
     [
         ("eu.telemetry.vendor.co.uk", ", registered as `vendor.co.uk`"),
         ("a.s3.eu-west-1.amazonaws.com", ", on a shared host of Amazon Web Services, so"),
+        ("connect.samsungiotcloud.com", ", Samsung (`samsungiotcloud.com`, seat: KR):"),
+        ("*.samsungiotcloud.com", ", Samsung (`samsungiotcloud.com`, seat: KR):"),
+        ("sonos.com", ", Sonos (`sonos.com`, cloud for its own appliances):"),
+        (
+            "twdvzuefzh.execute-api.us-east-2.amazonaws.com",
+            ", Aladdin Connect, on a shared host of Amazon Web Services:",
+        ),
         ("vendor.co.uk", ""),
         ("*.com", ""),
         ("192.0.2.7", ""),
@@ -351,6 +361,54 @@ async def test_host_is_shown_with_what_its_name_tells(
     result = await fix(hass)
     line = result["description_placeholders"]["unclaimed"]
     assert f"`{host}` (GET){told or ':'}" in line
+
+
+@pytest.mark.parametrize(
+    ("hosts", "organisation"),
+    [
+        (["a.samsungiotcloud.com", "b.samsungcloud.com"], "Samsung"),
+        # What nobody knows, and what is rented out, does not speak against it.
+        (["a.samsungiotcloud.com", "x.iot.us-east-1.amazonaws.com", "a.example"], "Samsung"),
+        (["a.samsungiotcloud.com", "o1.ingest.sentry.io"], None),
+        (["x.iot.us-east-1.amazonaws.com"], None),
+        (["a.example", "8.8.8.8"], None),
+    ],
+)
+async def test_organisation_is_suggested_where_the_names_tell_one(
+    hass: HomeAssistant, entry: MockConfigEntry, hosts: list[str], organisation: str | None
+) -> None:
+    """For names and endpoints; it stays the household's to say who receives."""
+    for number_of, host in enumerate(hosts):
+        call(hass, entry, host, method="GET" if number_of else "DNS")
+    result = await choose(hass, await fix(hass), next_step_id="add_recipient")
+    if len(hosts) > 1:
+        (options,) = (kind.config["options"] for kind in result["data_schema"].schema.values())
+        result = await choose(hass, result, endpoints=[option["value"] for option in options])
+    flow_id = result["next_flow"][1]
+    form = await hass.config_entries.subentries.async_configure(flow_id)
+    assert form["type"] == "form"
+    assert suggested(form).get("organisation") == organisation
+    stated = suggested(form) | {"organisation": "Another", "purpose": "service"}
+    form = await hass.config_entries.subentries.async_configure(flow_id, stated)
+    assert (form["type"], form["title"]) == ("create_entry", "Another (service)")
+
+
+async def test_what_tells_whose_hosts_are_is_read_off_the_event_loop(
+    hass: HomeAssistant, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for all repairs."""
+    read: list[bool] = []
+
+    class Watched(Faces):
+        def __init__(self) -> None:
+            read.append(threading.current_thread() is threading.main_thread())
+            super().__init__()
+
+    monkeypatch.setattr(faces, "Faces", Watched)
+    call(hass, entry)
+    await fix(hass)
+    await fix(hass)
+    assert read == [False]
 
 
 async def test_name_with_labels_like_data_is_shown_and_not_proposed(

@@ -1,6 +1,7 @@
 """Unknown clients of the DNS gate: one repair, which takes some in and leaves others out."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -145,9 +146,34 @@ async def test_what_they_are_likely_to_be_is_told(
         (
             r"- **192.168.77.5** (02:00:00:00:77:05); known to Home Assistant as Oven \*1\*; "
             r"made by Heat \& Co; calls itself oven-\<b\>\_1; looks like something for Heaty; "
-            r"asked for b.example, c.example, x\_y.oven.example; 9 questions"
+            r"asked for b.example, c.example, oven.example (x\_y.oven.example); 9 questions"
         ),
     ]
+
+
+async def test_names_are_told_by_whose_they_are(named: Home, client: Client) -> None:
+    """A client may ask for anything: of that nothing is Markdown, or looks like ours."""
+    await see(
+        named,
+        replace(
+            OVEN, names=("forgotten.example", "a.samsung.com", "b.iot.us-east-1.amazonaws.com")
+        ),
+        replace(
+            PHONE,
+            names=("c.samsungiotcloud.com", "[a](http://x)`<b>.[b]`*.example", "d.samsung.com"),
+        ),
+    )
+    shown = await Repair(named.hass, client, UNKNOWN).open()
+    phone, oven = shown["description_placeholders"]["clients"].splitlines()
+    assert phone == (
+        r"- **192.168.77.6**; asked for Samsung (c.samsungiotcloud.com, d.samsung.com), "
+        r"\[b\]\`\*.example (\[a\](http\://x)\`\<b\>.\[b\]\`\*.example); 40 questions"
+    )
+    assert oven == (
+        r"- **192.168.77.5** (02:00:00:00:77:05); asked for forgotten.example, "
+        r"Samsung (a.samsung.com), a shared host of Amazon Web Services "
+        r"(b.iot.us-east-1.amazonaws.com); 9 questions"
+    )
 
 
 async def test_one_becomes_an_appliance(named: Home, client: Client) -> None:

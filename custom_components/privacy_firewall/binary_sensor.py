@@ -1,7 +1,8 @@
 """What was observed, as yes or no: of every appliance, and of the firewall itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, override
 
 from homeassistant.components.binary_sensor import (
@@ -14,6 +15,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .dns_gate import CONTACT_KEY
+from .engine import Faces
 from .engine.events import (
     Decided,
     Event,
@@ -32,6 +34,7 @@ from .entity import (
     async_keep_entities,
     moment,
 )
+from .faces import as_attributes, async_faces
 from .household import Household, PrivacyFirewallConfigEntry
 
 # Nothing is polled and nothing is sent.
@@ -137,20 +140,27 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the firewall's own binary sensors, and those of every appliance."""
+    faces = await async_faces(hass)
     async_add_entities([HubBinarySensor(entry.runtime_data, one) for one in HUB_BINARY_SENSORS])
     async_keep_dns_entities(
         entry, async_add_entities, lambda household: [HubBinarySensor(household, DNS_GATE)]
     )
-    async_keep_entities(entry, async_add_entities, _wanted)
+
+    def wanted(household: Household, appliance_id: str) -> Iterator[ApplianceBinarySensor]:
+        return _wanted(household, appliance_id, faces)
+
+    async_keep_entities(entry, async_add_entities, wanted)
 
 
-def _wanted(household: Household, appliance_id: str) -> Iterator[ApplianceBinarySensor]:
+def _wanted(
+    household: Household, appliance_id: str, faces: Faces
+) -> Iterator[ApplianceBinarySensor]:
     for description in BINARY_SENSORS:
         yield ApplianceBinarySensor(household, appliance_id, description)
     if (shown := household.dns.shown_of(appliance_id)) is not None:
         recipients = household.firewall.recipients
         for recipient_id in shown[1] & recipients.keys():
-            yield ContactBinarySensor(household, appliance_id, recipients[recipient_id])
+            yield ContactBinarySensor(household, appliance_id, recipients[recipient_id], faces)
 
 
 class FactBinarySensor[**P](FactEntity, BinarySensorEntity):
@@ -158,7 +168,17 @@ class FactBinarySensor[**P](FactEntity, BinarySensorEntity):
 
     entity_description: FactBinarySensorEntityDescription[P]
     _unrecorded_attributes = frozenset(
-        {"recipients", "data_points", "came_out", "failed", "last_contact"}
+        {
+            "recipients",
+            "data_points",
+            "came_out",
+            "failed",
+            "last_contact",
+            "domains",
+            "shared_host_of",
+            "organisation_by_name",
+            "organisation_differs",
+        }
     )
 
     def _describe(
@@ -192,7 +212,9 @@ class ApplianceBinarySensor(FactBinarySensor[Household, str], ReportingEntity):
 class ContactBinarySensor(ApplianceBinarySensor):
     """Whether an appliance was led to a recipient of late: to a gate, or to its cloud."""
 
-    def __init__(self, household: Household, appliance_id: str, recipient: Recipient) -> None:
+    def __init__(
+        self, household: Household, appliance_id: str, recipient: Recipient, faces: Faces
+    ) -> None:
         """Stand for an appliance and a recipient that met."""
         super().__init__(
             household,
@@ -204,17 +226,29 @@ class ContactBinarySensor(ApplianceBinarySensor):
                 entity_category=EntityCategory.DIAGNOSTIC,
                 is_on_fn=lambda household, one: household.dns.is_in_contact(one, recipient.id),
                 attributes_fn=lambda household, one: {
-                    "last_contact": moment(household.dns.last_contact(one, recipient.id))
+                    "last_contact": moment(household.dns.last_contact(one, recipient.id)),
+                    **self._told(),
                 },
                 changed_by=(NamesAsked,),
             ),
         )
         self._recipient_id = recipient.id
+        self._faces = faces
         self._described = household.dns.epoch, recipient.organisation, recipient.purpose.value
         self._attr_translation_placeholders = {
             "recipient": recipient.organisation,
             "purpose": recipient.purpose.value,
         }
+
+    def _told(self) -> Mapping[str, Any]:
+        """Return what the names of its hosts tell; looked up again when these change."""
+        recipient = self._household.firewall.recipients.get(self._recipient_id)
+        if recipient is not None and recipient != self._told_of:
+            self._told_of, self._found = recipient, as_attributes(self._faces, recipient)
+        return self._found
+
+    _told_of: Recipient | None = None
+    _found: Mapping[str, Any] = MappingProxyType({})
 
     @property
     @override

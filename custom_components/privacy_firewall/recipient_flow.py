@@ -51,9 +51,9 @@ class RecipientFlow(ConfigSubentryFlow):
         self._proposed: dict[str, Any] = {}
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask who receives, for what purpose, and where. A repair may know where."""
+        """Ask who receives, for what purpose, and where. A repair may know where, and who."""
         check = Check()
-        if user_input is not None and CONF_ORGANISATION not in user_input:
+        if user_input is not None and CONF_PURPOSE not in user_input:
             # Kept: whoever opens the form that a repair started asks for it without input.
             self._proposed, user_input = user_input, None
         if user_input is not None:

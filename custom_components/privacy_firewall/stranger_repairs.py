@@ -28,8 +28,10 @@ from .const import (
     DOMAIN,
     SUBENTRY_APPLIANCE,
 )
+from .engine import Faces
 from .engine.model import Answer, Remainder
 from .engine.naming import Stranger
+from .faces import async_faces, grouped
 from .forms import TEXT, async_words, choice, listed, plain
 from .household import Household
 from .issues import written
@@ -68,8 +70,7 @@ class StrangersFlow(RepairsFlow):
         if not self._shown:
             return self.async_create_entry(data={})
         self._likely = await async_likely(self.hass, self._shown.values())
-        words = await async_words(self.hass, "unknown_client")
-        lines = [_line(one, self._likely[key], words) for key, one in self._shown.items()]
+        lines = [await self._line(key) for key in self._shown]
         return self.async_show_menu(
             step_id="init",
             menu_options=["add_appliance", "no_appliances"],
@@ -132,9 +133,7 @@ class StrangersFlow(RepairsFlow):
             step_id="appliance",
             data_schema=self.add_suggested_values_to_schema(schema, suggested),
             errors=errors,
-            description_placeholders={
-                "client": _line(stranger, likely, await async_words(self.hass, "unknown_client"))
-            },
+            description_placeholders={"client": await self._line(self._client)},
         )
 
     async def async_step_no_appliances(
@@ -162,6 +161,14 @@ class StrangersFlow(RepairsFlow):
     def _household(self) -> Household | None:
         entries = self.hass.config_entries.async_loaded_entries(DOMAIN)
         return entries[0].runtime_data if entries else None
+
+    async def _line(self, key: str) -> str:
+        return _line(
+            self._shown[key],
+            self._likely[key],
+            await async_faces(self.hass),
+            await async_words(self.hass, "unknown_client"),
+        )
 
     def _choice(self, *, multiple: bool) -> SelectSelector:
         """Return a choice of the clients shown; these labels are plain text."""
@@ -207,7 +214,7 @@ def _label(stranger: Stranger, likely: Likely) -> str:
     return " · ".join(written(one) for one in parts if one)
 
 
-def _line(stranger: Stranger, likely: Likely, words: dict[str, str]) -> str:
+def _line(stranger: Stranger, likely: Likely, faces: Faces, words: dict[str, str]) -> str:
     """Write what is known of a client; what comes from the network is no Markdown."""
     told = [f"**{plain(stranger.address)}**"]
     if stranger.mac:
@@ -225,6 +232,6 @@ def _line(stranger: Stranger, likely: Likely, words: dict[str, str]) -> str:
     if likely.kinds:
         say("kinds", plain(", ".join(likely.kinds[:MAX_NAMES])))
     if stranger.names:
-        say("names", ", ".join(plain(written(one)) for one in stranger.names[-MAX_NAMES:]))
+        say("names", grouped(faces, stranger.names[-MAX_NAMES:], words))
     say("asked", str(stranger.asked))
     return "; ".join(told)

@@ -5,7 +5,6 @@ hears of it, and says whose it is or leaves it denied. Only appliance, host and 
 (of a name, in the method's place, `DNS`); paths are not, for appliances write data into them.
 """
 
-from collections.abc import Mapping
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -31,12 +30,14 @@ from .const import (
     CONF_BASE_URL,
     CONF_ENDPOINTS,
     CONF_NAMES,
+    CONF_ORGANISATION,
     DOMAIN,
     SUBENTRY_RECIPIENT,
 )
-from .engine import Face, Faces, expand_name
+from .engine import expand_name
 from .engine.events import Unclaimed
 from .engine.model import Endpoint
+from .faces import async_faces, suggested_organisation, told
 from .forms import async_words, listed, plain
 
 ISSUE_UNCLAIMED = "unclaimed_endpoints"
@@ -67,9 +68,6 @@ class Call(NamedTuple):
 
 _CALLS: HassKey[dict[str, dict[Call, int]]] = HassKey(f"{DOMAIN}.unclaimed")
 """Per entry, how often each call was counted since the engine started."""
-
-_FACES: HassKey[Faces] = HassKey(f"{DOMAIN}.faces")
-"""What tells whose hosts are; read when first asked."""
 
 
 def is_plausible(event: Unclaimed) -> bool:
@@ -190,12 +188,11 @@ class UnclaimedFlow(RepairsFlow):
             return self.async_create_entry(data={})
         self._shown = list(calls)
         words = await async_words(self.hass)
-        if (faces := self.hass.data.get(_FACES)) is None:
-            faces = self.hass.data[_FACES] = await self.hass.async_add_executor_job(Faces)
+        faces = await async_faces(self.hass)
         lines = []
         for call, count in calls.items():
-            told = _told(faces.of(call.host), call.host, words)
-            lines.append(", ".join(filter(None, (_written(entry, call), told))) + f": {count}")
+            whose = told(faces.of(call.host), call.host, words)
+            lines.append(", ".join(filter(None, (_written(entry, call), whose))) + f": {count}")
         return self.async_show_menu(
             step_id="init",
             menu_options=["add_recipient", "leave_denied"],
@@ -256,6 +253,11 @@ class UnclaimedFlow(RepairsFlow):
                 ),
             )
         chosen = user_input[CONF_ENDPOINTS] if user_input else lines
+        # A suggestion, for the household to confirm: whose it is a name alone does not prove.
+        organisation = suggested_organisation(
+            await async_faces(self.hass),
+            (one if one in names else Endpoint.parse(one).host for one in chosen),
+        )
         started = await self.hass.config_entries.subentries.async_init(
             (entry.entry_id, SUBENTRY_RECIPIENT),
             context={"source": SOURCE_USER},
@@ -264,6 +266,7 @@ class UnclaimedFlow(RepairsFlow):
                 for where, found in (
                     (CONF_ENDPOINTS, [one for one in chosen if one not in names]),
                     (CONF_NAMES, [one for one in chosen if one in names]),
+                    (CONF_ORGANISATION, organisation),
                 )
                 if found
             },
@@ -283,15 +286,6 @@ def _written(entry: ConfigEntry, call: Call) -> str:
     """Return a call as a line of a list; its host was checked to be no Markdown."""
     name = entry.subentries[call.appliance_id].title
     return f"{plain(name)} → `{call.host}` ({call.method})"
-
-
-def _told(face: Face, host: str, words: Mapping[str, str]) -> str | None:
-    """Return in words what a host's name tells, None where it is no more than the name itself."""
-    if face.shared is not None:
-        return words.get("shared_host", "{owner}").format(owner=face.shared)
-    if face.domain == host or "*" in face.domain:
-        return None
-    return words.get("registered_as", "{domain}").format(domain=f"`{face.domain}`")
 
 
 def _endpoint(entry: ConfigEntry, call: Call) -> str:

@@ -24,6 +24,7 @@ The seam. `Firewall` takes frozen values (`model`) and hands out frozen events; 
 engine is meant for use from outside.
 """
 
+from .catalogue import Role
 from .conntrack import Flow, flows
 from .diagnosis import Trouble, diagnose
 from .errors import (
@@ -35,7 +36,7 @@ from .errors import (
     StorageError,
 )
 from .export import Format
-from .faces import Face, Faces, Role, may_be_same
+from .faces import Face, Faces, may_be_same
 from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
 from .journal import Query
