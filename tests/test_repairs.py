@@ -16,8 +16,9 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.privacy_firewall import faces
 from custom_components.privacy_firewall.const import DOMAIN
-from custom_components.privacy_firewall.engine import Faces
+from custom_components.privacy_firewall.engine import Faces, Role
 from custom_components.privacy_firewall.engine.events import Unclaimed
+from custom_components.privacy_firewall.forms import async_words
 from custom_components.privacy_firewall.repairs import async_create_fix_flow
 from custom_components.privacy_firewall.unclaimed import (
     ISSUE_UNCLAIMED,
@@ -361,6 +362,11 @@ async def test_host_is_shown_with_what_its_name_tells(
     result = await fix(hass)
     line = result["description_placeholders"]["unclaimed"]
     assert f"`{host}` (GET){told or ':'}" in line
+
+
+async def test_every_role_has_words(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    words = await async_words(hass)
+    assert [role for role in Role if f"role_{role}" not in words] == []
 
 
 @pytest.mark.parametrize(
