@@ -558,8 +558,9 @@ class Firewall:
                     sums.permitted += 1
                 else:
                     sums.redacted += 1
-        self.watching.hear(event)
         self._listener(event)
+        # What follows from it is told after it.
+        self.watching.hear(event)
 
     async def _remember_points(self, appliance_id: str, points: tuple[DataPoint, ...]) -> None:
         """Store what was learned from names; raises `StorageError`."""

@@ -87,22 +87,27 @@ class Pair:
         """Take note of an attempt that was permitted; tell if that is news."""
         self.permitted_under = version
         self.permitted_at = now
-        if self.refused_since is None:
-            rate.permitted(now)
-            return False
-        if self.is_partly:
-            self.end_refusals(None)
-        else:
-            self.end_refusals(now)
         rate.permitted(now)
-        return True
+        is_news = self.refused_since is not None
+        if is_news:
+            self.end_refusals()
+        if self.breaks and not self.is_partly:
+            is_news |= self._had_again(now)
+        return is_news
+
+    def _had_again(self, now: float) -> bool:
+        """Note of what is still broken that it has the recipient again; tell if that is news."""
+        waiting = [one for one in self.breaks if one.back_at is None and one.permitted_at is None]
+        for one in waiting:
+            one.permitted_at = now
+        return bool(waiting)
 
     def refuse(self, rate: Rate, version: int, now: float, away: float) -> tuple[bool, bool]:
         """Take note of an attempt that was refused; tell if that is news, and if it is a storm."""
         if self.permitted_under == version:
             is_news = self.refused_under != version
             self.refused_under = version
-            self.end_refusals(None)
+            self.end_refusals()
             return is_news, False
         self.refused_under = version
         is_news = self.refused_since is None
@@ -134,12 +139,8 @@ class Pair:
         for rate in (self.dns, self.http):
             rate.begin_refusals()
 
-    def end_refusals(self, permitted_at: float | None) -> None:
-        """Take note that it is no longer refused; None where it was not seen to be permitted."""
-        if permitted_at is not None:
-            for one in self.breaks:
-                if one.permitted_at is None and one.refused_at == self.refused_since:
-                    one.permitted_at = permitted_at
+    def end_refusals(self) -> None:
+        """Take note that it is no longer refused, whether or not it has asked since."""
         self.refused_since = None
         self.others = []
 

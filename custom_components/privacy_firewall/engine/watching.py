@@ -223,7 +223,7 @@ class Watching:
             ):
                 # It may have it now, or a part of it, and did not ask since that was decided. What
                 # it is refused from here on begins anew.
-                pair.end_refusals(None)
+                pair.end_refusals()
                 self._tell(key)
                 continue
             entities, unavailable = self._entities.get(key[0], (frozenset(), frozenset()))

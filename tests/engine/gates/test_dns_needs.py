@@ -227,6 +227,22 @@ async def test_what_breaks_when_it_is_blocked_and_comes_back_with_it(house: Hous
     assert FactKind.MENDED in house.kinds()
 
 
+async def test_it_may_have_it_again_for_a_while_before_it_asks(house: House) -> None:
+    """Nobody knows better in between than that it is no longer refused."""
+    await house.observe()
+    await house.ask()
+    await house.observe(None)
+    await house.ask()
+    house.firewall.watching.broke("fridge", ENTITY)
+    await house.observe()
+    house.firewall.watching.look()
+    assert house.kinds() == [FactKind.BROKE]
+    await house.ask()
+    house.firewall.watching.came_back("fridge", ENTITY)
+    assert house.kinds() == [FactKind.MENDED]
+    assert house.seen().need is Need.NEEDED
+
+
 async def test_what_works_for_a_day_without_it(house: House) -> None:
     await house.ask(times=3)
     house.pass_by(23)
