@@ -192,9 +192,12 @@ def test_what_passes_in_part_shows_nothing(story: Story) -> None:
     story.breaks().after(WITHOUT_SECONDS).look()
     assert story.seen.need is Need.UNKNOWN
     assert story.kinds == [FactKind.PARTLY]
-    # A new decision makes it whole.
+    # A new decision makes it whole, and another one parts it again.
     story.refuse(3)
     assert story.after(WITHOUT_SECONDS).look().seen.need is Need.NOT_NEEDED
+    story.permit()
+    story.pair.refuse(story.pair.dns, story.version, story.now, 0.0)
+    assert story.seen.need is Need.UNKNOWN
 
 
 # --- Storms ---

@@ -307,7 +307,8 @@ class Watching:
     async def store(self, *, at_once: bool = False) -> None:
         """Write what changed, if it is time; raises `StorageError`, and it is tried again then."""
         is_time = self._clock.now() - self._stored_at >= STORE_SECONDS
-        if self._changed and (at_once or self._is_urgent or is_time):
+        # Also where nothing changed: until when it was watched is on record then.
+        if (self._changed or self._pairs) and (at_once or self._is_urgent or is_time):
             await self._store(set(self._changed))
 
     async def _store(self, keys: set[Key]) -> None:

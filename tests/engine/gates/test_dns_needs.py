@@ -288,15 +288,32 @@ async def test_several_blocked_at_once_may_each_be_it(house: House) -> None:
         assert one == "ads" or (other,) in named
     house.firewall.watching.broke("fridge", "switch.fridge")
     assert FactKind.ONE_OF in house.kinds("ads")
-    # Blocked an hour apart, each stands for itself.
-    await house.observe()
-    await house.ask(ADS)
+
+
+async def test_blocked_an_hour_apart_each_stands_for_itself(house: House) -> None:
+    for name in (MQTT, ADS):
+        await house.ask(name)
     await house.consent("frost")
-    await house.ask(MQTT)
+    await house.observe()
+    for name in (MQTT, ADS):
+        await house.ask(name)
     await house.observe(None)
     await house.ask(ADS)
-    house.firewall.watching.broke("fridge", "light.fridge")
-    assert house.seen("ads").need is Need.NEEDED
+    await house.ask(MQTT, times=60)
+    assert house.kinds("ads") == [FactKind.REFUSED]
+    await house.consent("frost", ConsentState.WITHDRAWN)
+    await house.ask(MQTT)
+    house.firewall.watching.broke("fridge", ENTITY)
+    assert house.seen("frost").need is Need.NEEDED
+    assert house.seen("ads").need is Need.UNKNOWN
+
+
+async def test_what_fails_otherwise_is_no_block(house: House) -> None:
+    """Such as a name that leads nowhere while the gate that can read is closed."""
+    await house.ask(READ)
+    house.firewall.names.configure(Naming())
+    assert await house.ask(READ, times=3) == "NXDOMAIN"
+    assert house.kinds("read") == []
 
 
 async def test_a_lockdown_refuses_whoever_is_asked_for(house: House) -> None:
@@ -370,6 +387,7 @@ async def test_what_is_kept_and_broken_is_begun_anew(house: House) -> None:
         connection.execute("UPDATE meta SET value = '\"x\"' WHERE key = 'watched'")
     # Not stored again on the way out.
     house.firewall.watching._changed.clear()
+    house.firewall.watching._pairs.clear()
     await house.restart()
     assert house.firewall.watching.recipients_of("fridge") == {"ads"}
     await house.ask(times=3)
