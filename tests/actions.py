@@ -24,7 +24,7 @@ FOR_ADMINISTRATORS = (
     "preview",
     "self_test",
 )
-ACTIONS = (*DECIDING, *FOR_ADMINISTRATORS, "get_receipt")
+ACTIONS = (*DECIDING, *FOR_ADMINISTRATORS, "get_receipt", "set_need")
 
 
 async def call(home: Home, action: str, /, **data: Any) -> dict[str, Any]:

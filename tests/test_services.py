@@ -84,6 +84,7 @@ async def test_they_are_there_while_the_firewall_is_not_set_up(home: Home) -> No
         "lock_down": {"on": True},
         "forget": {"appliance_id": "Fridge"},
         "preview": {"appliance_id": "Fridge", "url": "http://cloud.example/"},
+        "set_need": {"recipient_id": "nobody", "need": "needed"},
     }
     for action in ACTIONS:
         await refused("not_running", call(home, action, **asked.get(action, {})))

@@ -285,7 +285,7 @@ async def test_who_lives_on_it_is_not_looked_for_at_every_state(
     await home.change(FRIDGE, device_id=device.id)
     await home.report()
     assert await needed_by(home, home.switch("Temperature")) == ["Frosty *1*"]
-    with patch("custom_components.privacy_firewall.starving._shown_by") as look:
+    with patch("custom_components.privacy_firewall.starving.shown_by") as look:
         await switch_on(home)
         home.household.async_changed()
         look.assert_not_called()

@@ -9,9 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.const import ATTR_DEVICE_ID, ATTR_ENTITY_ID, Platform
 from homeassistant.core import HomeAssistant, ServiceCall, callback
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import (
+    HomeAssistantError,
+    ServiceValidationError,
+    Unauthorized,
+    UnknownUser,
+)
 from homeassistant.helpers import config_validation as cv, entity_registry as er
 from homeassistant.util import dt as dt_util
 import probatio
@@ -73,6 +79,17 @@ def async_household(hass: HomeAssistant) -> Household:
     if not entries:
         raise refusal("not_running")
     return entries[0].runtime_data
+
+
+async def async_check_may_control(call: ServiceCall) -> None:
+    """Refuse users who may only look: Home Assistant asks this of entities, not of actions."""
+    if call.context.user_id is None:
+        return
+    user = await call.hass.auth.async_get_user(call.context.user_id)
+    if user is None:
+        raise UnknownUser(context=call.context)
+    if not user.permissions.access_all_entities(POLICY_CONTROL):
+        raise Unauthorized(context=call.context)
 
 
 # --- Appliances and recipients ---

@@ -1,4 +1,4 @@
-"""What the firewall tells aloud of consents, questions and unclaimed endpoints.
+"""What the firewall tells aloud of consents, questions, unclaimed endpoints and retry storms.
 
 On the bus one event per appliance and recipient, so that a page of a device shows what is its own;
 to the triggers as well, by the signal that `announcements` names. Names, labels and ids; never a
@@ -14,8 +14,15 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.util import dt as dt_util
 
 from .announcements import MAX_NAMES, SIGNAL_ANNOUNCED, Announcement
-from .const import EVENT_CONSENT, EVENT_GRANT_ENDING, EVENT_REQUEST
-from .engine.events import ConsentsChanged, ConsentsRequested, Event, GrantEnding, Unclaimed
+from .const import EVENT_CONSENT, EVENT_GRANT_ENDING, EVENT_REQUEST, EVENT_RETRY_STORM
+from .engine.events import (
+    ConsentsChanged,
+    ConsentsRequested,
+    Event,
+    GrantEnding,
+    RetryStorm,
+    Unclaimed,
+)
 from .engine.model import Consent, ConsentState, Decider
 from .unclaimed import CONF_LEFT_DENIED, Call, is_plausible
 
@@ -49,6 +56,8 @@ class ConsentAnnouncer:
                 self._ask(consents)
             case Unclaimed():
                 self._discover(event)
+            case RetryStorm():
+                self._announce(EVENT_RETRY_STORM, self._storm(event))
             case _:
                 pass
 
@@ -79,6 +88,15 @@ class ConsentAnnouncer:
             "method": event.method,
         }
         async_dispatcher_send(self._hass, SIGNAL_ANNOUNCED, ENDPOINT, told, None)
+
+    def _storm(self, event: RetryStorm) -> Announcement:
+        return {
+            **self._appliance(event.appliance_id),
+            **self._recipient(event.recipient_id),
+            "gate": event.gate,
+            "usual_per_hour": event.usual_per_hour,
+            "now_per_hour": event.now_per_hour,
+        }
 
     # --- Names ---
 

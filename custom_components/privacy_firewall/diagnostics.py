@@ -238,6 +238,15 @@ def _observed(firewall: Firewall, appliance_id: str) -> dict[str, Any]:
             for point in points
             for recipient_id in point.recipients
         ),
+        "needs": dict(
+            sorted(
+                Counter(
+                    seen.need.value
+                    for one in firewall.watching.recipients_of(appliance_id)
+                    if (seen := firewall.watching.assess(appliance_id, one)) is not None
+                ).items()
+            )
+        ),
         "let_through_until": firewall.let_through_until(appliance_id),
     }
 

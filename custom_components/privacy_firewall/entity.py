@@ -27,6 +27,8 @@ from .engine.events import (
     GateChanged,
     MeasureChanged,
     NamesAsked,
+    NeedChanged,
+    RetryStorm,
     StorageChanged,
 )
 from .household import Household, PrivacyFirewallConfigEntry
@@ -37,7 +39,15 @@ STATUS_SECONDS = 5
 """The same for what the firewall did with it, which people look at while they try a switch."""
 MAX_NAMES = 100
 """Names of data points that an attribute lists."""
-_AT_ONCE = GateChanged | StorageChanged | MeasureChanged | ConsentsChanged | Forgotten
+_AT_ONCE = (
+    GateChanged
+    | StorageChanged
+    | MeasureChanged
+    | ConsentsChanged
+    | Forgotten
+    | NeedChanged
+    | RetryStorm
+)
 """Rare, and what people wait for."""
 
 
@@ -259,6 +269,7 @@ def async_keep_entities[T: PrivacyFirewallEntity](
                 firewall.promoted(appliance_id),
                 firewall.recipients,
                 household.dns.shown_of(appliance_id),
+                household.essential.shown_of(appliance_id),
             )
             if seen.get(appliance_id) == made_of:
                 continue

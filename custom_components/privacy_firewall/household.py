@@ -39,6 +39,7 @@ from .engine.events import (
     Unclaimed,
 )
 from .engine.model import DataPoint
+from .essential import NEED_KEY, Essential
 from .grants import CONSENT_KEY, GRANT_ALL_KEY, LEVEL_KEY, Grants
 from .issues import Issues
 from .observed import Observed
@@ -53,12 +54,13 @@ LOOK_AGAIN = timedelta(minutes=10)
 ASK_AGAIN = timedelta(hours=1)
 """How often is looked whether it is time to ask; the engine allows one digest a day."""
 _OF_RECIPIENTS = frozenset(
-    {CONSENT_KEY, LEVEL_KEY, GRANT_ALL_KEY, "refuse_all", "withdraw_all", CONTACT_KEY}
+    {CONSENT_KEY, LEVEL_KEY, GRANT_ALL_KEY, "refuse_all", "withdraw_all", CONTACT_KEY, NEED_KEY}
 )
 """Translation keys of entities whose unique id ends with a recipient's."""
 _OF_NAMES = frozenset(
     {
         CONTACT_KEY,
+        NEED_KEY,
         "names_asked",
         "names_refused",
         "names_asked_today",
@@ -127,6 +129,7 @@ class Household:
         self.issues = Issues(hass, self)
         self.dns = DnsKeeper(self)
         self.bypass = Bypass(self)
+        self.essential = Essential(self)
         self.resolve_mac = MacTable(hass)
         self.readings: dict[str, Reading] = {}
         """The newest reading per data point, for sensors that are only being added."""
@@ -166,6 +169,7 @@ class Household:
             self.needs.async_follow(self.async_changed),
             self.issues.async_start(),
             self.bypass.async_start(),
+            self.essential.async_start(),
             # What was seen grows old by itself, and no event tells of it.
             async_track_time_interval(self.hass, self._look_again, LOOK_AGAIN),
             async_track_time_interval(self.hass, self._async_ask, ASK_AGAIN),
@@ -273,6 +277,8 @@ class Household:
         _tell("the DNS gate", self.dns.async_hear, event)
         for listener in list(self._listeners):
             _tell(type(event).__name__, listener, event)
+        # After them: what is shown of the event itself is not to wait for it.
+        _tell("what is needed", self.essential.async_hear, event)
         # A known data point with a new recipient is no discovery, but deserves its switch.
         one = str(getattr(event, "appliance_id", None))
         is_known = one in self.firewall.appliances

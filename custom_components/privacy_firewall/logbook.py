@@ -11,7 +11,14 @@ from homeassistant.components.logbook.const import LOGBOOK_ENTRY_MESSAGE, LOGBOO
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
-from .const import DOMAIN, EVENT_CONSENT, EVENT_GRANT_ENDING, EVENT_REQUEST, EVENT_TRANSMISSION
+from .const import (
+    DOMAIN,
+    EVENT_CONSENT,
+    EVENT_GRANT_ENDING,
+    EVENT_REQUEST,
+    EVENT_RETRY_STORM,
+    EVENT_TRANSMISSION,
+)
 from .engine.model import ConsentState, Level, Outcome
 from .engine.sentences import SENTENCES
 
@@ -45,6 +52,7 @@ def async_describe_events(
     describe(EVENT_CONSENT, _consent)
     describe(EVENT_REQUEST, _request)
     describe(EVENT_GRANT_ENDING, _grant_ending)
+    describe(EVENT_RETRY_STORM, _retry_storm)
 
 
 def _transmission(told: Told) -> str:
@@ -100,6 +108,12 @@ def _grant_ending(told: Told) -> str:
     recipient = _recipient(told.get("recipient"), told.get("purpose"))
     at = f" at {_time(told['until'])}" if told.get("until") else " soon"
     return f"stops sending {_points(told)} to {recipient}{at}"
+
+
+def _retry_storm(told: Told) -> str:
+    recipient = _recipient(told.get("recipient"), told.get("purpose"))
+    now, usual = (told.get(one) or 0 for one in ("now_per_hour", "usual_per_hour"))
+    return f"insists on {recipient}, which it is refused: {now:g} times an hour, usually {usual:g}"
 
 
 # --- Words ---

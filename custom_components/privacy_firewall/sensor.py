@@ -43,6 +43,7 @@ from .entity import (
     moment,
 )
 from .household import Household, PrivacyFirewallConfigEntry
+from .need_sensor import need_sensors
 
 # Nothing is polled and nothing is sent.
 PARALLEL_UPDATES = 0
@@ -301,6 +302,7 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[ReportingEntity
     if household.dns.is_wanted:
         for description in NAME_SENSORS:
             yield NameSensor(household, appliance_id, description)
+    yield from need_sensors(household, appliance_id)
 
 
 class FactSensor[**P](FactEntity, SensorEntity):

@@ -1,4 +1,4 @@
-"""Our actions. Those that decide stand here; the others in `reading_actions`, `journal_actions`.
+"""Our actions. Those that decide stand here; the others in `reading_actions` and beside it.
 
 They are registered once, whether the firewall is set up or not, and say so when it is not. What
 opens goes through `grants`, as switches do; what closes is anybody's, and never held up by
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.core import (
     HomeAssistant,
     ServiceCall,
@@ -18,7 +17,6 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
-from homeassistant.exceptions import Unauthorized, UnknownUser
 from homeassistant.helpers import config_validation as cv, entity_registry as er
 import probatio
 
@@ -30,6 +28,7 @@ from .action_fields import (
     Meant,
     Pair,
     async_appliance,
+    async_check_may_control,
     async_described,
     async_household,
     async_known_points,
@@ -42,6 +41,7 @@ from .const import DOMAIN
 from .engine.model import OPAQUE_FIELD, ConsentState, Level
 from .household import Household
 from .journal_actions import async_setup_journal_actions
+from .need_actions import async_setup_need_actions
 from .reading_actions import async_setup_reading_actions
 
 HOW = "action"
@@ -92,6 +92,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         )
     async_setup_reading_actions(hass)
     async_setup_journal_actions(hass)
+    async_setup_need_actions(hass)
 
 
 # --- Consents ---
@@ -126,7 +127,7 @@ async def _grant(call: ServiceCall) -> ServiceResponse:
     if not (pairs or apart.given_before or apart.refused_before or apart.not_coarse):
         raise refusal("nothing_to_grant")
     _check_person(household, call.data.get(ATTR_PERSON), [*pairs, *apart.given_before])
-    await _check_may_control(call)
+    await async_check_may_control(call)
     if pairs:
         await household.decisions.async_give(
             list(pairs),
@@ -230,17 +231,6 @@ def _check_person(household: Household, person: str | None, pairs: list[Pair]) -
         raise refusal("person_mismatch")
 
 
-async def _check_may_control(call: ServiceCall) -> None:
-    """Refuse users who may only look: Home Assistant asks this of entities, not of actions."""
-    if call.context.user_id is None:
-        return
-    user = await call.hass.auth.async_get_user(call.context.user_id)
-    if user is None:
-        raise UnknownUser(context=call.context)
-    if not user.permissions.access_all_entities(POLICY_CONTROL):
-        raise Unauthorized(context=call.context)
-
-
 # --- Measures ---
 
 
@@ -253,7 +243,7 @@ async def _let_through(call: ServiceCall) -> ServiceResponse:
     if stop is (duration is not None):
         raise refusal("let_through_how_long")
     if duration is not None:
-        await _check_may_control(call)
+        await async_check_may_control(call)
     await household.decisions.async_let_through(
         appliance_id,
         seconds=None if duration is None else duration.total_seconds(),
@@ -273,6 +263,6 @@ async def _lock_down(call: ServiceCall) -> ServiceResponse:
     household = async_household(call.hass)
     on: bool = call.data[ATTR_ON]
     if not on:
-        await _check_may_control(call)
+        await async_check_may_control(call)
     await household.decisions.async_lock_down(on=on, how=HOW, context=call.context, entity_id=None)
     return {"locked_down": household.firewall.consents.is_locked_down}

@@ -36,7 +36,7 @@ class Starved:
 async def async_starved(hass: HomeAssistant, device: dr.AnyDeviceEntry | None) -> list[Starved]:
     """Return who shows this device from a cloud, by name; nobody where that is not known."""
     found: dict[str, Starved] = {}
-    for one, domain in _shown_by(hass, device):
+    for one, domain in shown_by(hass, device):
         try:
             integration = await async_get_integration(hass, domain)
         except IntegrationNotFound:
@@ -50,7 +50,7 @@ async def async_starved(hass: HomeAssistant, device: dr.AnyDeviceEntry | None) -
     return sorted(found.values(), key=lambda one: one.integration)
 
 
-def _shown_by(
+def shown_by(
     hass: HomeAssistant, device: dr.AnyDeviceEntry | None
 ) -> list[tuple[dr.AnyDeviceEntry, str]]:
     """Return the devices that are this one thing, each with the integration that it is of."""
@@ -96,7 +96,7 @@ class Needs:
 
     def _look(self, device: dr.AnyDeviceEntry) -> list[str]:
         names: set[str] = set()
-        for _, domain in _shown_by(self._hass, device):
+        for _, domain in shown_by(self._hass, device):
             try:
                 integration = async_get_loaded_integration(self._hass, domain)
             except IntegrationNotLoaded:

@@ -28,6 +28,7 @@ from .const import (
     EVENT_CONSENT,
     EVENT_GRANT_ENDING,
     EVENT_REQUEST,
+    EVENT_RETRY_STORM,
     EVENT_TRANSMISSION,
 )
 from .engine.model import ConsentState, Outcome, Purpose, Reason
@@ -231,6 +232,14 @@ class GrantEndingTrigger(AnnouncementTrigger):
     _fields = RECIPIENT_FIELDS
 
 
+class RetryStormTrigger(AnnouncementTrigger):
+    """Fires when an appliance insists on a recipient that it is refused."""
+
+    _kind = EVENT_RETRY_STORM
+    _title = "retry storm"
+    _fields = RECIPIENT_FIELDS
+
+
 TRIGGERS: dict[str, type[Trigger]] = {
     "consent_changed": ConsentChangedTrigger,
     "consent_requested": ConsentRequestedTrigger,
@@ -239,6 +248,7 @@ TRIGGERS: dict[str, type[Trigger]] = {
     "data_shared": DataSharedTrigger,
     "endpoint_discovered": EndpointDiscoveredTrigger,
     "grant_ending": GrantEndingTrigger,
+    "retry_storm": RetryStormTrigger,
 }
 
 

@@ -17,6 +17,9 @@ gate that can read, or asked anew of the household's resolvers:
 
     message.read_query → name_rules.decide → journal.append → upstream → name_rules.judge → client
 
+Beside both ways stands `watching`, which decides nothing: whom appliances insist on, what broke
+when a recipient was refused, and what did not (`need_rules`).
+
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What
 cannot be read, decided or recorded does not leave.
 

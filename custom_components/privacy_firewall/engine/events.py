@@ -140,6 +140,30 @@ class StrangerSeen:
     mac: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryStorm:
+    """Event: refused, an appliance asks for a recipient far more often than it usually does.
+
+    Once for each time that it is refused. It insists; whether it needs the recipient is another
+    question.
+    """
+
+    appliance_id: str
+    recipient_id: str
+    at: float
+    gate: str
+    usual_per_hour: float
+    now_per_hour: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedChanged:
+    """Event: there is something new about whether an appliance needs a recipient."""
+
+    appliance_id: str
+    recipient_id: str
+
+
 type Event = (
     GateChanged
     | Decided
@@ -151,6 +175,8 @@ type Event = (
     | GrantEnding
     | MeasureChanged
     | NamesAsked
+    | NeedChanged
+    | RetryStorm
     | StrangerSeen
     | StorageChanged
     | StorageDamaged

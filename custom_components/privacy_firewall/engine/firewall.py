@@ -42,6 +42,7 @@ from .naming import Infrastructure
 from .pipeline import Passage, Pipeline
 from .proving import Proving
 from .redaction.transforms import may_be_coarse
+from .watching import Watching
 
 _LOGGER = logging.getLogger(__name__)
 SEEN_FOR = 24 * 3600.0
@@ -126,6 +127,13 @@ class Firewall:
             resolve_mac=resolve_mac,
             on_event=self._event,
         )
+        self.watching = Watching(
+            self._database,
+            self._clock,
+            policy=lambda: self._pipeline.policy,
+            on_event=self._event,
+        )
+        self.names.lookups.observe = self.watching.hear_lookup
         self._protected_ports = protected_ports
         self._upstream = Upstream(protected_ports=protected_ports, look_up=self.names.addresses_of)
         self._gate = HttpGate(self._pipeline, self._upstream, resolve_mac=resolve_mac)
@@ -187,6 +195,7 @@ class Firewall:
 
     async def _load(self, tallies: dict[str, Tally]) -> None:
         await self.consents.load(is_copy=self._files.is_copy)
+        await self.watching.load()
         self._pipeline.learning.add(await memory.data_points(self._database))
         for appliance_id, identities in (await memory.identities(self._database)).items():
             self._pipeline.recall(appliance_id, identities)
@@ -222,6 +231,8 @@ class Firewall:
             self._wake.clear()
             await self._do(self._files.mend)
             await self._do(self._keep_bounds)
+            self.watching.look()
+            await self._do(self.watching.store)
             await _set_within(self._wake, LOOK_SECONDS if self._files.works else RETRY_SECONDS)
 
     async def _do(self, job: Callable[[], Awaitable[None]]) -> None:
@@ -270,6 +281,8 @@ class Firewall:
         await self.names.close()
         await self.close_gate()
         await self._upstream.close()
+        with suppress(StorageError):
+            await self.watching.store(at_once=True)
         await self._files.close()
 
     async def open_gate(self, host: str, port: int) -> int:
@@ -300,6 +313,7 @@ class Firewall:
         self._appliances = {appliance.id: appliance for appliance in appliances}
         self._recipients = {recipient.id: recipient for recipient in recipients}
         self.consents.configure(self._appliances, self._recipients)
+        self.watching.configure(self._appliances, self._recipients)
         self._is_configured = True
         self._enforce()
         self._gate.abort(self._is_of_the_past)
@@ -513,6 +527,8 @@ class Firewall:
         deleted = await self.journal.forget(appliance_id)
         self._sums.pop(appliance_id, None)
         self.names.lookups.forget(appliance_id)
+        self.watching.forget(appliance_id)
+        await self.watching.store()
         self._event(Forgotten(appliance_id=appliance_id))
         return deleted
 
@@ -545,6 +561,8 @@ class Firewall:
                 else:
                     sums.redacted += 1
         self._listener(event)
+        # What follows from it is told after it.
+        self.watching.hear(event)
 
     async def _remember_points(self, appliance_id: str, points: tuple[DataPoint, ...]) -> None:
         """Store what was learned from names; raises `StorageError`."""

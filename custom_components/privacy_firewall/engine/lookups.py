@@ -185,6 +185,8 @@ class Lookups:
         self._unstored: dict[str, DataPoint] = {}
         self._unannounced: set[str] = set()
         self._jobs: set[asyncio.Task[None]] = set()
+        self.observe: Callable[[Lookup, LookupVerdict, float], None] = lambda *_: None
+        """Called with every question of an appliance that was answered, and when."""
 
     def configure(self, naming: Naming) -> None:
         """Bring the household's choices into force."""
@@ -301,6 +303,7 @@ class Lookups:
             if verdict.reason not in NOT_YET:
                 self._note_stranger(lookup, verdict, now)
             return
+        self.observe(lookup, verdict, now)
         appliance = verdict.appliances[0]
         counts = self._counts.get(appliance.id)
         if counts is None:

@@ -13,6 +13,8 @@ BACKUP = "backup"
 """Set while the file is being copied into a backup."""
 ASKED = "asked"
 """When the household was last asked."""
+WATCHED = "watched"
+"""When `watching` was last stored, and for how long no gate had been watching until then."""
 
 
 async def get(database: Database, key: str) -> Any:

@@ -1,7 +1,8 @@
 """The form of the household's file, and how files of earlier forms become it.
 
-In it stand the ledger, the notices it refers to, the measures, what was seen of appliances, and
-what the firewall must remember of itself (`meta`). The journal has a file of its own.
+In it stand the ledger, the notices it refers to, the measures, what was seen of appliances
+and of their need for recipients, and what the firewall must remember of itself (`meta`). The
+journal has a file of its own.
 """
 
 from collections.abc import Callable
@@ -72,6 +73,12 @@ CREATE TABLE IF NOT EXISTS identities (
     appliance_id TEXT NOT NULL,
     identity TEXT NOT NULL,
     PRIMARY KEY (appliance_id, identity)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS needs (
+    appliance_id TEXT NOT NULL,
+    recipient_id TEXT NOT NULL,
+    kept TEXT NOT NULL,
+    PRIMARY KEY (appliance_id, recipient_id)
 ) STRICT, WITHOUT ROWID;
 """
 
