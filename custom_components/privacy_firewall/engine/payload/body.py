@@ -11,13 +11,15 @@ from typing import Any
 
 from ..errors import Refused
 from ..model import Reason, Tree
-from . import compression, embedded, form, json_text, lines
+from . import compression, embedded, form, json_text, lines, xml_text
 
 _JSON_TYPE = re.compile(r"application/json|text/json|application/[a-z.-]{1,40}\+json")
 _TYPE = re.compile(
     r"\s*([\w.+*/-]+)\s*(?:;\s*charset\s*=\s*\"?([\w-]+)\"?\s*)?;?\s*", re.IGNORECASE
 )
 _FORM = re.compile(rb"[!-%'-~]+=[!-~]*")
+_XML_TYPE = re.compile(r"application/xml|text/xml|[a-z]+/[a-z0-9.-]{1,40}\+xml")
+_XML_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*<[?!:A-Z_a-z]")
 _NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _CHARSETS = frozenset({"utf-8", "us-ascii", "ascii"})
@@ -25,6 +27,8 @@ _CONSTANT_TYPES = frozenset(
     {
         "application/json",
         "text/json",
+        "application/xml",
+        "text/xml",
         "text/plain",
         "application/octet-stream",
         _FORM_TYPE,
@@ -36,7 +40,11 @@ _GENERAL_TYPES = ("", "application/octet-stream", "text/plain", "binary/octet-st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A codec: bytes to tree, tree to bytes, and the second parser for what leaves."""
+    """A codec: bytes to tree, tree to bytes, and the second parser for what leaves.
+
+    `goes_as_it_came` tells whether the appliance's own bytes may leave where all of a message is
+    consented. Where a format can say one thing in many ways, it is always written anew.
+    """
 
     name: str
     content_type: str
@@ -44,6 +52,7 @@ class Format:
     encode: Callable[[Tree], bytes]
     plain: Callable[[bytes], Any]
     is_json: bool = False
+    goes_as_it_came: bool = True
 
 
 JSON = Format(
@@ -75,6 +84,14 @@ LINES = Format(
     decode=lines.decode,
     encode=lines.encode,
     plain=lines.plain,
+)
+XML = Format(
+    name="xml",
+    content_type="application/xml",
+    decode=xml_text.decode,
+    encode=xml_text.encode,
+    plain=xml_text.plain,
+    goes_as_it_came=False,
 )
 
 
@@ -125,21 +142,27 @@ def _read(data: bytes, content_type: str) -> tuple[Format, Tree]:
     match = _TYPE.match(content_type)
     media = match[1].lower() if match else ""
     charset = (match[2] or "").lower() if match else ""
-    if charset and charset not in _CHARSETS and not data.isascii():
+    if charset not in ("", *_CHARSETS) and (charset.startswith("utf") or not data.isascii()):
         raise Refused(Reason.UNREADABLE, "a character set other than UTF-8")
     first = data.lstrip(b" \t\r\n")[:1]
     if media in _NDJSON_TYPES:
         return NDJSON, NDJSON.decode(data)
     if _JSON_TYPE.fullmatch(media):
         return JSON, JSON.decode(data)
+    if _XML_TYPE.fullmatch(media):
+        return XML, XML.decode(data)
     if media == _FORM_TYPE:
         # Small HTTP clients (curl -d among them) call any body a form.
         if first in (b"{", b"["):
             return _json_or_lines(data)
+        if first == b"<":
+            return XML, XML.decode(data)
         return FORM, FORM.decode(data)
     if media in _GENERAL_TYPES or not match:
         if first in (b"{", b"["):
             return _json_or_lines(data)
+        if _XML_START.match(data):
+            return XML, XML.decode(data)
         if _FORM.fullmatch(data.rstrip(b"\r\n")):
             return FORM, FORM.decode(data)
         return LINES, LINES.decode(data)

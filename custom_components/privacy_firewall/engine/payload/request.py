@@ -184,12 +184,13 @@ def write(
 ) -> OutgoingRequest:
     """Write a request from the tree that may leave.
 
-    `untouched` says that nothing was withheld or changed: the body's own bytes go. Raises
+    `untouched` says that nothing was withheld or changed: the body's own bytes go, but for formats
+    that are always written anew. Raises
     `Refused` where a path segment was withheld: without it there is no such request.
     """
     transmission = message.transmission
     body = transmission.body
-    if message.body is not None and not untouched:
+    if message.body is not None and not (untouched and message.body.format.goes_as_it_came):
         body = bodies.encode(message.body, tree["body"])
     return OutgoingRequest(
         method=transmission.method,

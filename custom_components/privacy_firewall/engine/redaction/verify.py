@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ..errors import Refused
-from ..model import Leaf, Number, OutgoingRequest, Reason
+from ..model import Leaf, Number, OutgoingRequest, Reason, Unnamed
 from ..payload.embedded import MAX_LAYERS, unbase64
 from ..payload.form import plain_text
 from ..payload.json_text import outside_strings, plain
@@ -175,6 +175,10 @@ class _SecondReading:
                     raise _failed("a long number changed")
 
     def _member(self, name: str, value: Any, place: str, layers: int) -> None:
+        if isinstance(name, Unnamed):
+            self._tree(value, place, layers)
+            return
+        name = str(name)
         here = place + write_name(name)
         given = f"{here}~", _key(name)
         # What stands for a withheld name looks like data too, so that no name can pass for it.

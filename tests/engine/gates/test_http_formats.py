@@ -1,0 +1,95 @@
+"""A report in each format, over sockets: what is granted arrives, what is not does not.
+
+Sent by curl where there is one, a client that nobody here wrote.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+import shutil
+from typing import NamedTuple
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from engine.model import Outcome, Reason
+import wire
+from wire import House, Seen
+
+CURL = shutil.which("curl")
+SECRET = "serial-FX0047110815"
+
+
+class Case(NamedTuple):
+    """A report: its headers and bytes, what is granted of it, and how a cloud reads that."""
+
+    headers: tuple[str, ...]
+    body: bytes
+    granted: str
+    read: Callable[[Seen], object]
+    arrives: object
+    unreadable: bytes
+
+
+def read_xml(seen: Seen) -> object:
+    return [(one.tag, one.attrib, one.text) for one in ET.fromstring(seen.body).iter()]
+
+
+CASES = {
+    "XML": Case(
+        headers=("Content-Type: text/xml; charset=utf-8",),
+        body=(
+            f"<?xml version='1.0'?><!-- {SECRET} --><?do {SECRET}?>"
+            f"<r serial='{SECRET}'><t unit='{SECRET}'>4.5</t><s>{SECRET}</s></r>"
+        ).encode(),
+        granted="$.body.r.t",
+        read=read_xml,
+        arrives=[("r", {}, None), ("t", {}, "4.5")],
+        unreadable=f"<!DOCTYPE r [<!ENTITY x '{SECRET}'>]><r><t>&x;</t></r>".encode(),
+    ),
+}  # fmt: skip
+
+
+async def report(house: House, case: Case, body: bytes, folder: Path) -> None:
+    """Post a body to the gate, by curl or by hand."""
+    if CURL is None:
+        await house.ask(house.request(body, *case.headers))
+        return
+    upload = folder / "report"
+    upload.write_bytes(body)
+    headers = [argument for header in case.headers for argument in ("--header", header)]
+    process = await asyncio.create_subprocess_exec(
+        CURL, "--silent", "--show-error", "--fail", "--interface", wire.APPLIANCE,
+        "--max-time", "15", "--noproxy", "*", "--header", f"Host: {house.host}",
+        "--header", "User-Agent:", "--header", "Expect:", "--header", "Accept:", *headers,
+        "--data-binary", f"@{upload}", f"http://127.0.0.1:{house.port}/v1/report",
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_only_what_is_granted_arrives(house: House, tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    await report(house, case, case.body, tmp_path)
+    assert not house.cloud.lines, "nothing leaves before consent"
+    await house.give(case.granted)
+    await report(house, case, case.body, tmp_path)
+    [seen] = house.cloud.requests
+    assert case.read(seen) == case.arrives
+    assert SECRET.encode() not in house.cloud.received
+    assert SECRET.encode().hex().encode() not in house.cloud.received
+    assert (await house.newest()).outcome is Outcome.REDACT
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_what_cannot_be_read_stays(house: House, tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    await report(house, case, case.body, tmp_path)
+    await house.grant_all()
+    await report(house, case, case.unreadable, tmp_path)
+    assert not house.cloud.lines
+    assert (await house.newest()).outcome is Outcome.DENY
+    assert await house.reason() in (Reason.UNREADABLE, Reason.BOMB)
+    await report(house, case, case.body, tmp_path)
+    assert SECRET.encode() in house.cloud.received or case.headers[0].startswith("Content-Enc")
