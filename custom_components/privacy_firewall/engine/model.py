@@ -8,8 +8,9 @@ Three groups, from the outside in:
 
 The payload tree is made of plain `dict`, `list`, `str`, `bool` and `None`, because decoders produce
 these fastest, plus small types that keep what plain ones lose: `Number` (a number's own spelling),
-`Text` (a form value's own escaping), `Embedded` (a tree inside a string), and of names `Again` (one
-that stood before) and `Unnamed` (none of its own).
+`Text` (a form value's own escaping), `Blob` (bytes), `Embedded` (a tree inside a string), and of
+names `Again` (one that stood before), `Unnamed` (none of its own), `Label` (a number) and `Mark`
+(the format's, not the appliance's).
 """
 
 from collections.abc import Mapping
@@ -179,6 +180,12 @@ class Number(str):
     __slots__ = ()
 
 
+class Blob(str):
+    """Bytes, as lower-case hexadecimal: one item, whole, whatever they may mean."""
+
+    __slots__ = ()
+
+
 class Text(str):
     """A string that arrived escaped (form, query); `spelling` is how it stood there."""
 
@@ -230,6 +237,18 @@ class Unnamed(Again):
 
     So `<temp>4</temp>` and `<temp unit="C">4</temp>` have their value in one place.
     """
+
+    __slots__ = ()
+
+
+class Label(str):
+    """A member name that is a whole number where it came from."""
+
+    __slots__ = ()
+
+
+class Mark(str):
+    """A member name that the format gives: what stands around the one member, `#1` for a tag."""
 
     __slots__ = ()
 

@@ -10,6 +10,7 @@ import shutil
 from typing import NamedTuple
 import xml.etree.ElementTree as ET
 
+import cbor2
 import pytest
 
 from engine.model import Outcome, Reason
@@ -46,6 +47,19 @@ CASES = {
         read=read_xml,
         arrives=[("r", {}, None), ("t", {}, "4.5")],
         unreadable=f"<!DOCTYPE r [<!ENTITY x '{SECRET}'>]><r><t>&x;</t></r>".encode(),
+    ),
+    "CBOR": Case(
+        headers=("Content-Type: application/cbor",),
+        body=cbor2.dumps(
+            {
+                "t": 4.5, "s": SECRET, "b": SECRET.encode(), "w": cbor2.CBORTag(99, SECRET),
+                -7: SECRET, SECRET: 1,
+            }
+        ),
+        granted="$.body.t",
+        read=lambda seen: cbor2.loads(seen.body),
+        arrives={"t": 4.5},
+        unreadable=cbor2.dumps({"t": 4.5})[:-1],
     ),
 }  # fmt: skip
 

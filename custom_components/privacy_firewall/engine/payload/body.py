@@ -11,14 +11,13 @@ from typing import Any
 
 from ..errors import Refused
 from ..model import Reason, Tree
-from . import compression, embedded, form, json_text, lines, xml_text
+from . import cbor, compression, embedded, form, json_text, lines, xml_text
 
-_JSON_TYPE = re.compile(r"application/json|text/json|application/[a-z.-]{1,40}\+json")
 _TYPE = re.compile(
     r"\s*([\w.+*/-]+)\s*(?:;\s*charset\s*=\s*\"?([\w-]+)\"?\s*)?;?\s*", re.IGNORECASE
 )
+_BLANK = b" \t\r\n"
 _FORM = re.compile(rb"[!-%'-~]+=[!-~]*")
-_XML_TYPE = re.compile(r"application/xml|text/xml|[a-z]+/[a-z0-9.-]{1,40}\+xml")
 _XML_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*<[?!:A-Z_a-z]")
 _NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 _FORM_TYPE = "application/x-www-form-urlencoded"
@@ -27,6 +26,9 @@ _CONSTANT_TYPES = frozenset(
     {
         "application/json",
         "text/json",
+        "application/senml+json",
+        "application/cbor",
+        "application/senml+cbor",
         "application/xml",
         "text/xml",
         "text/plain",
@@ -93,6 +95,24 @@ XML = Format(
     plain=xml_text.plain,
     goes_as_it_came=False,
 )
+CBOR = Format(
+    name="cbor",
+    content_type="application/cbor",
+    decode=cbor.decode,
+    encode=cbor.encode,
+    plain=cbor.plain,
+    goes_as_it_came=False,
+)
+_DECLARED = tuple(
+    (re.compile(types), fmt)
+    for types, fmt in (
+        ("|".join(map(re.escape, _NDJSON_TYPES)), NDJSON),
+        (r"application/json|text/json|application/[a-z.-]{1,40}\+json", JSON),
+        (r"application/cbor|application/[a-z.-]{1,40}\+cbor", CBOR),
+        (r"application/xml|text/xml|[a-z]+/[a-z0-9.-]{1,40}\+xml", XML),
+    )
+)
+"""Content types that mean one format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,29 +164,30 @@ def _read(data: bytes, content_type: str) -> tuple[Format, Tree]:
     charset = (match[2] or "").lower() if match else ""
     if charset not in ("", *_CHARSETS) and (charset.startswith("utf") or not data.isascii()):
         raise Refused(Reason.UNREADABLE, "a character set other than UTF-8")
-    first = data.lstrip(b" \t\r\n")[:1]
-    if media in _NDJSON_TYPES:
-        return NDJSON, NDJSON.decode(data)
-    if _JSON_TYPE.fullmatch(media):
-        return JSON, JSON.decode(data)
-    if _XML_TYPE.fullmatch(media):
-        return XML, XML.decode(data)
+    for types, fmt in _DECLARED:
+        if types.fullmatch(media):
+            return fmt, fmt.decode(data)
     if media == _FORM_TYPE:
         # Small HTTP clients (curl -d among them) call any body a form.
-        if first in (b"{", b"["):
-            return _json_or_lines(data)
-        if first == b"<":
-            return XML, XML.decode(data)
+        if data.lstrip(_BLANK)[:1] in (b"{", b"[", b"<"):
+            return _shown(data)
         return FORM, FORM.decode(data)
     if media in _GENERAL_TYPES or not match:
-        if first in (b"{", b"["):
-            return _json_or_lines(data)
-        if _XML_START.match(data):
-            return XML, XML.decode(data)
-        if _FORM.fullmatch(data.rstrip(b"\r\n")):
-            return FORM, FORM.decode(data)
-        return LINES, LINES.decode(data)
+        return _shown(data)
     raise Refused(Reason.UNREADABLE, "a content type that cannot be read here")
+
+
+def _shown(data: bytes) -> tuple[Format, Tree]:
+    """Read what is not declared, in the format that its bytes show."""
+    if data.lstrip(_BLANK)[:1] in (b"{", b"["):
+        return _json_or_lines(data)
+    if data.startswith(cbor.SELF_DESCRIBED):
+        return CBOR, CBOR.decode(data)
+    if _XML_START.match(data):
+        return XML, XML.decode(data)
+    if _FORM.fullmatch(data.rstrip(b"\r\n")):
+        return FORM, FORM.decode(data)
+    return LINES, LINES.decode(data)
 
 
 def _json_or_lines(data: bytes) -> tuple[Format, Tree]:

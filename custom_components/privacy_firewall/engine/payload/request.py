@@ -184,14 +184,14 @@ def write(
 ) -> OutgoingRequest:
     """Write a request from the tree that may leave.
 
-    `untouched` says that nothing was withheld or changed: the body's own bytes go, but for formats
-    that are always written anew. Raises
+    `untouched` says that nothing was withheld or changed: the body's own bytes go, or, where a
+    format is always written anew, its values as they stood. Raises
     `Refused` where a path segment was withheld: without it there is no such request.
     """
     transmission = message.transmission
     body = transmission.body
     if message.body is not None and not (untouched and message.body.format.goes_as_it_came):
-        body = bodies.encode(message.body, tree["body"])
+        body = bodies.encode(message.body, (message.tree if untouched else tree)["body"])
     return OutgoingRequest(
         method=transmission.method,
         origin=origin,
