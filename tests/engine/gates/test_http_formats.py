@@ -5,6 +5,7 @@ Sent by curl where there is one, a client that nobody here wrote.
 
 import asyncio
 from collections.abc import Callable
+from email.parser import BytesParser
 from pathlib import Path
 import shutil
 from typing import NamedTuple
@@ -36,6 +37,26 @@ def read_xml(seen: Seen) -> object:
     return [(one.tag, one.attrib, one.text) for one in ET.fromstring(seen.body).iter()]
 
 
+def parts(*given: tuple[str, str]) -> bytes:
+    lines = (
+        f"--{SECRET}\r\nContent-Disposition: form-data; {head}\r\n\r\n{body}\r\n"
+        for head, body in given
+    )
+    return "".join((*lines, f"--{SECRET}--\r\n")).encode()
+
+
+def read_parts(seen: Seen) -> object:
+    kind = next(value for name, value in seen.headers if name.lower() == "content-type")
+    message = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + seen.body)
+    return [
+        (
+            dict(part.get_params([], header="content-disposition")[1:]),
+            part.get_payload(decode=True),
+        )
+        for part in message.get_payload()
+    ]
+
+
 CASES = {
     "XML": Case(
         headers=("Content-Type: text/xml; charset=utf-8",),
@@ -60,6 +81,20 @@ CASES = {
         read=lambda seen: cbor2.loads(seen.body),
         arrives={"t": 4.5},
         unreadable=cbor2.dumps({"t": 4.5})[:-1],
+    ),
+    "multipart": Case(
+        headers=("Content-Type: multipart/form-data; boundary=serial-FX0047110815",),
+        body=parts(
+            ('name="t"', "4.5"),
+            ('name="s"', SECRET),
+            (f'name="f"; filename="{SECRET}"\r\nX-One: {SECRET}', f'{{"a":1,"b":"{SECRET}"}}'),
+            (f'name="p"; filename="{SECRET}"\r\nContent-Type: image/jpeg', SECRET),
+            ('name="x"\r\nContent-Type: text/xml', f"<r><!-- {SECRET}--><a>{SECRET}</a></r>"),
+        ),
+        granted="$.body.t",
+        read=read_parts,
+        arrives=[({"name": "t"}, b"4.5")],
+        unreadable=parts(('name="t"', "4.5")).removesuffix(b"--\r\n"),
     ),
 }  # fmt: skip
 

@@ -35,6 +35,11 @@ READ = {
     "XML undeclared": ("", XML, "xml"),
     "XML called a form": ("application/x-www-form-urlencoded", XML, "xml"),
     "XML declared Latin-1, in ASCII": ("text/xml; charset=iso-8859-1", XML, "xml"),
+    "parts": (
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n',
+        "multipart",
+    ),
     "syslog": ("text/plain", b"<134>all is well", "text"),
 }
 
@@ -59,7 +64,16 @@ REFUSED = {
     "text called JSON": ("application/json", TEXT, Reason.UNREADABLE),
     "text called a form": ("application/x-www-form-urlencoded", TEXT, Reason.UNREADABLE),
     "form called lines": ("application/x-ndjson", FORM, Reason.UNREADABLE),
-    "multipart": ("multipart/form-data; boundary=x", b"--x\r\n\r\n--x--", Reason.UNREADABLE),
+    "parts without a name": (
+        "multipart/form-data; boundary=x",
+        b"--x\r\n\r\n--x--",
+        Reason.UNREADABLE,
+    ),
+    "parts of another kind": (
+        "multipart/alternative; boundary=x",
+        b"--x\r\n\r\n--x--",
+        Reason.UNREADABLE,
+    ),
     "XML cut short": ("application/xml", b"<a>", Reason.UNREADABLE),
     "XML undeclared, cut short": ("", b'<?xml version="1.0"?>', Reason.UNREADABLE),
     "JSON called XML": ("application/xml", JSON, Reason.UNREADABLE),
@@ -120,6 +134,10 @@ def test_written_in_one_way(data: bytes) -> None:
         ("application/json; charset=utf-8; serial=4711", None),
         ("application/serial4711+json", None),
         ("image/png", None),
+        (
+            "multipart/form-data; boundary=serial-4711",
+            "multipart/form-data; boundary=part-7b1e0c5d9f24a683-0",
+        ),
     ],
 )
 def test_header_that_says_nothing_else(header: str, media: str | None) -> None:

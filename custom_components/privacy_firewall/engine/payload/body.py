@@ -4,14 +4,14 @@ The declared content type is believed only if the bytes agree; a body that is no
 declared as something general, is looked at. What no codec can read is denied.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 import re
 from typing import Any
 
 from ..errors import Refused
 from ..model import Reason, Tree
-from . import cbor, compression, embedded, form, json_text, lines, xml_text
+from . import cbor, compression, embedded, multipart
+from .formats import CBOR, FORM, FORM_TYPE, JSON, LINES, NDJSON, NDJSON_TYPES, XML, Format, declared
 
 _TYPE = re.compile(
     r"\s*([\w.+*/-]+)\s*(?:;\s*charset\s*=\s*\"?([\w-]+)\"?\s*)?;?\s*", re.IGNORECASE
@@ -19,8 +19,6 @@ _TYPE = re.compile(
 _BLANK = b" \t\r\n"
 _FORM = re.compile(rb"[!-%'-~]+=[!-~]*")
 _XML_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*<[?!:A-Z_a-z]")
-_NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-_FORM_TYPE = "application/x-www-form-urlencoded"
 _CHARSETS = frozenset({"utf-8", "us-ascii", "ascii"})
 _CONSTANT_TYPES = frozenset(
     {
@@ -33,86 +31,11 @@ _CONSTANT_TYPES = frozenset(
         "text/xml",
         "text/plain",
         "application/octet-stream",
-        _FORM_TYPE,
-        *_NDJSON_TYPES,
+        FORM_TYPE,
+        *NDJSON_TYPES,
     }
 )
 _GENERAL_TYPES = ("", "application/octet-stream", "text/plain", "binary/octet-stream", "*/*")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """A codec: bytes to tree, tree to bytes, and the second parser for what leaves.
-
-    `goes_as_it_came` tells whether the appliance's own bytes may leave where all of a message is
-    consented. Where a format can say one thing in many ways, it is always written anew.
-    """
-
-    name: str
-    content_type: str
-    decode: Callable[[bytes], Tree]
-    encode: Callable[[Tree], bytes]
-    plain: Callable[[bytes], Any]
-    is_json: bool = False
-    goes_as_it_came: bool = True
-
-
-JSON = Format(
-    name="json",
-    content_type="application/json",
-    decode=json_text.decode,
-    encode=json_text.encode,
-    plain=json_text.plain,
-    is_json=True,
-)
-NDJSON = Format(
-    name="ndjson",
-    content_type="application/x-ndjson",
-    decode=json_text.decode_lines,
-    encode=json_text.encode_lines,
-    plain=json_text.plain_lines,
-    is_json=True,
-)
-FORM = Format(
-    name="form",
-    content_type=_FORM_TYPE,
-    decode=form.decode,
-    encode=form.encode,
-    plain=form.plain,
-)
-LINES = Format(
-    name="text",
-    content_type="text/plain",
-    decode=lines.decode,
-    encode=lines.encode,
-    plain=lines.plain,
-)
-XML = Format(
-    name="xml",
-    content_type="application/xml",
-    decode=xml_text.decode,
-    encode=xml_text.encode,
-    plain=xml_text.plain,
-    goes_as_it_came=False,
-)
-CBOR = Format(
-    name="cbor",
-    content_type="application/cbor",
-    decode=cbor.decode,
-    encode=cbor.encode,
-    plain=cbor.plain,
-    goes_as_it_came=False,
-)
-_DECLARED = tuple(
-    (re.compile(types), fmt)
-    for types, fmt in (
-        ("|".join(map(re.escape, _NDJSON_TYPES)), NDJSON),
-        (r"application/json|text/json|application/[a-z.-]{1,40}\+json", JSON),
-        (r"application/cbor|application/[a-z.-]{1,40}\+cbor", CBOR),
-        (r"application/xml|text/xml|[a-z]+/[a-z0-9.-]{1,40}\+xml", XML),
-    )
-)
-"""Content types that mean one format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +73,8 @@ def constant_type(content_type: str) -> str | None:
     A type of the appliance's own making (`application/anything+json`) is data.
     """
     match = _TYPE.fullmatch(content_type)
+    if (parted := multipart.constant_type(content_type)) is not None:
+        return parted
     if match is None or match[1].lower() not in _CONSTANT_TYPES:
         return None
     if match[2] is None:
@@ -164,10 +89,11 @@ def _read(data: bytes, content_type: str) -> tuple[Format, Tree]:
     charset = (match[2] or "").lower() if match else ""
     if charset not in ("", *_CHARSETS) and (charset.startswith("utf") or not data.isascii()):
         raise Refused(Reason.UNREADABLE, "a character set other than UTF-8")
-    for types, fmt in _DECLARED:
-        if types.fullmatch(media):
-            return fmt, fmt.decode(data)
-    if media == _FORM_TYPE:
+    if media in multipart.TYPES:
+        return multipart.decode(data, content_type)
+    if (fmt := declared(media)) is not None:
+        return fmt, fmt.decode(data)
+    if media == FORM_TYPE:
         # Small HTTP clients (curl -d among them) call any body a form.
         if data.lstrip(_BLANK)[:1] in (b"{", b"[", b"<"):
             return _shown(data)
