@@ -7,7 +7,9 @@ occurs nowhere else. The oracle unpacks what leaves by the standard library alon
 
 import base64
 from collections.abc import Iterator, Sequence
+from compression import zstd
 from dataclasses import dataclass, field, replace
+from functools import partial
 import gzip
 import json
 import os
@@ -180,6 +182,7 @@ def named_texts(names: Sequence[str]) -> st.SearchStrategy[Any]:
     return st.builds(Object, members)
 
 
+CODINGS = ("", "", "gzip", "deflate", "raw", "zstd")
 STYLES = ("json", "json", "ndjson", "form", "text", "none", "cbor")
 
 
@@ -207,7 +210,7 @@ def messages(draw: st.DrawFn, styles: Sequence[str] = STYLES) -> Message:
         parts,
         ascii_only=draw(st.booleans()),
         indent=draw(st.sampled_from([None, None, 1])) if style == "json" else None,
-        coding=draw(st.sampled_from(["", "", "gzip", "deflate", "raw"])) if style != "none" else "",
+        coding=draw(st.sampled_from(CODINGS)) if style != "none" else "",
     )
     return message.number_leaves()
 
@@ -322,9 +325,8 @@ class Pen:
             headers.append(("Cookie", "; ".join(pairs)))
         body = self._body(trees.get("$.body"))
         if self._message.coding:
-            headers.append(
-                ("Content-Encoding", "gzip" if self._message.coding == "gzip" else "deflate")
-            )
+            named = {"raw": "deflate"}.get(self._message.coding, self._message.coding)
+            headers.append(("Content-Encoding", named))
         return post(body, target, headers, method="POST")
 
     def _body(self, tree: Any) -> bytes:
@@ -349,6 +351,8 @@ class Pen:
                 return gzip.compress(data, mtime=0)
             case "deflate":
                 return zlib.compress(data)
+            case "zstd":
+                return zstd.compress(data)
             case "raw":
                 packer = zlib.compressobj(wbits=-15)
                 return packer.compress(data) + packer.flush()
@@ -376,10 +380,11 @@ def unpacked(outgoing: OutgoingRequest) -> str:
 
 def inflated(data: bytes) -> bytes:
     """A body without its coding."""
-    for inflate in (gzip.decompress, zlib.decompress, lambda data: zlib.decompress(data, -15)):
+    raw = partial(zlib.decompress, wbits=-15)
+    for inflate in (gzip.decompress, zstd.decompress, zlib.decompress, raw):
         try:
             return inflate(data)
-        except OSError, zlib.error, EOFError:
+        except OSError, zlib.error, zstd.ZstdError, EOFError:
             continue
     return data
 

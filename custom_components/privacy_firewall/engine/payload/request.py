@@ -189,9 +189,12 @@ def write(
     `Refused` where a path segment was withheld: without it there is no such request.
     """
     transmission = message.transmission
-    body = transmission.body
-    if message.body is not None and not (untouched and message.body.format.goes_as_it_came):
-        body = bodies.encode(message.body, (message.tree if untouched else tree)["body"])
+    body, read = transmission.body, message.body
+    if read is not None:
+        if untouched and read.format.goes_as_it_came:
+            body = compression.repack(body, read.coding)
+        else:
+            body = bodies.encode(read, (message.tree if untouched else tree)["body"])
     return OutgoingRequest(
         method=transmission.method,
         origin=origin,
