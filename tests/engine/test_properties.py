@@ -20,6 +20,7 @@ import zlib
 
 import cbor2
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
+import ormsgpack
 import pytest
 
 from engine.model import Field, Level, Outcome, OutgoingRequest, Transmission
@@ -33,8 +34,12 @@ TYPES = {
     "ndjson": "application/x-ndjson",
     "form": "application/x-www-form-urlencoded",
     "cbor": "application/cbor",
+    "msgpack": "application/msgpack",
 }
-BINARY = {"application/cbor": (cbor2.dumps, cbor2.loads)}
+BINARY = {
+    "application/cbor": (cbor2.dumps, cbor2.loads),
+    "application/msgpack": (ormsgpack.packb, ormsgpack.unpackb),
+}
 """By content type: how another library writes and reads it."""
 KINDS = ("text", "number", "true", "false", "null", "object", "list")
 WRAPPINGS = ("json", "base64", "base64url")
@@ -183,7 +188,7 @@ def named_texts(names: Sequence[str]) -> st.SearchStrategy[Any]:
 
 
 CODINGS = ("", "", "gzip", "deflate", "raw", "zstd")
-STYLES = ("json", "json", "ndjson", "form", "text", "none", "cbor")
+STYLES = ("json", "json", "ndjson", "form", "text", "none", "cbor", "msgpack")
 
 
 @st.composite

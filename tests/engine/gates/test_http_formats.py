@@ -13,6 +13,7 @@ from typing import NamedTuple
 import xml.etree.ElementTree as ET
 
 import cbor2
+import ormsgpack
 import pytest
 
 from engine.model import Outcome, Reason
@@ -105,6 +106,19 @@ CASES = {
         arrives=b'{"t":4.5}',
         unreadable=zstd.compress(b'{"t":"' + b"4" * 9_000_000 + b'"}'),
     ),
+    "MessagePack": Case(
+        headers=("Content-Type: application/msgpack",),
+        body=ormsgpack.packb(
+            {
+                "t": 4.5, "s": SECRET, "b": SECRET.encode(),
+                "e": ormsgpack.Ext(5, SECRET.encode()), SECRET: 1,
+            }
+        ),
+        granted="$.body.t",
+        read=lambda seen: ormsgpack.unpackb(seen.body),
+        arrives={"t": 4.5},
+        unreadable=ormsgpack.packb({"t": 4.5}) + b"\x00",
+    ),
 }  # fmt: skip
 
 
@@ -148,7 +162,7 @@ async def test_what_cannot_be_read_stays(house: House, tmp_path: Path, name: str
     await report(house, case, case.unreadable, tmp_path)
     assert not house.cloud.lines
     assert (await house.newest()).outcome is Outcome.DENY
-    assert await house.reason() in (Reason.UNREADABLE, Reason.BOMB)
+    assert await house.reason() in (Reason.UNREADABLE, Reason.BOMB, Reason.TRAILING_BYTES)
     await report(house, case, case.body, tmp_path)
     [seen] = house.cloud.requests
     assert SECRET.encode() in (zstd.decompress(seen.body) if name == "zstd" else seen.body)

@@ -11,7 +11,6 @@ have one hash cost them minutes. The second reading of what leaves (`plain`) is 
 
 from collections.abc import Callable
 from io import BytesIO
-import math
 import struct
 from typing import Any
 
@@ -19,6 +18,7 @@ import cbor2
 
 from ..errors import Refused
 from ..model import Blob, Embedded, Label, Mark, Number, Reason, Tree
+from .floats import FLOAT, from_float, never_finite, shortest
 
 MAX_ITEMS = 40_000
 """Items of one message, keys and tags among them: some 50 ms."""
@@ -32,9 +32,7 @@ SELF_DESCRIBED = b"\xd9\xd9\xf7"
 """Before a message, to say that it is CBOR (section 3.4.6); not kept."""
 _FLOATS = {25: struct.Struct(">e"), 26: struct.Struct(">f"), 27: struct.Struct(">d")}
 _UNDEFINED = 23
-_SIMPLE, _FLOAT = Mark("#simple"), Mark("#float")
-_NAMES = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
-_NEVER_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_SIMPLE = Mark("#simple")
 
 
 def _unreadable(what: str) -> Refused:
@@ -172,18 +170,12 @@ class _Reader:
             raise _unreadable("an end in CBOR where nothing was begun")
         if info in _FLOATS:
             layout = _FLOATS[info]
-            return _from_float(layout.unpack(argument.to_bytes(layout.size))[0])
+            return from_float(layout.unpack(argument.to_bytes(layout.size))[0])
         if info in (20, 21, 22):
             return {20: False, 21: True, 22: None}[info]
         if info == 24 and argument < 32:
             raise _unreadable("a simple value that CBOR does not know")
         return {_SIMPLE: Number(argument)}
-
-
-def _from_float(value: float) -> Tree:
-    if math.isfinite(value):
-        return Number(repr(value))
-    return {_FLOAT: _NAMES[repr(value)]}
 
 
 def decode(data: bytes) -> Tree:
@@ -218,14 +210,7 @@ def _integer(number: int) -> bytes:
 
 
 def _float(value: float) -> bytes:
-    for info, layout in _FLOATS.items():
-        try:
-            data = layout.pack(value)
-        except OverflowError:
-            continue
-        if math.isnan(value) or layout.unpack(data)[0] == value:
-            return bytes([7 << 5 | info]) + data
-    raise Refused(Reason.INTERNAL_ERROR, "a number that is none")
+    return shortest(value, {7 << 5 | info: layout for info, layout in _FLOATS.items()})
 
 
 def _text(text: str) -> bytes:
@@ -258,7 +243,7 @@ def _write_map(members: dict[str, Tree], out: Callable[[bytes], None]) -> None:
     for name, child in members.items():
         if type(name) is Mark:
             out(_marked(name, child))
-            if name not in (_SIMPLE, _FLOAT):
+            if name not in (_SIMPLE, FLOAT):
                 _write(child, out)
             return
     entries = [
@@ -273,11 +258,11 @@ def _write_map(members: dict[str, Tree], out: Callable[[bytes], None]) -> None:
 
 def _marked(mark: Mark, child: Tree) -> bytes:
     """Return what stands for a mark; of `#simple` and `#float` that is all."""
-    if mark == _FLOAT and isinstance(child, str) and child in _NEVER_FINITE:
-        return _float(_NEVER_FINITE[child])
+    if mark == FLOAT:
+        return _float(never_finite(child))
     if mark == _SIMPLE and type(child) is Number and child.isdigit():
         return _simple(int(child))
-    if mark in (_FLOAT, _SIMPLE):
+    if mark == _SIMPLE:
         return b"\xf6"
     return _head(6, int(mark[1:]))
 
@@ -331,7 +316,7 @@ def _plain(node: Any) -> Any:
     if isinstance(node, cbor2.CBORTag):
         return {f"#{node.tag}": _plain(node.value)}
     if isinstance(node, float):
-        return Number(repr(node)) if math.isfinite(node) else {"#float": _NAMES[repr(node)]}
+        return from_float(node)
     if node is cbor2.undefined:
         return {"#simple": Number(_UNDEFINED)}
     if isinstance(node, cbor2.CBORSimpleValue):

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ..model import Tree
-from . import cbor, form, json_text, lines, xml_text
+from . import cbor, form, json_text, lines, msgpack, xml_text
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
@@ -59,6 +59,14 @@ LINES = Format(
     encode=lines.encode,
     plain=lines.plain,
 )
+MSGPACK = Format(
+    name="msgpack",
+    content_type="application/msgpack",
+    decode=msgpack.decode,
+    encode=msgpack.encode,
+    plain=msgpack.plain,
+    goes_as_it_came=False,
+)
 XML = Format(
     name="xml",
     content_type="application/xml",
@@ -81,6 +89,10 @@ _DECLARED = tuple(
         ("|".join(map(re.escape, NDJSON_TYPES)), NDJSON),
         (r"application/json|text/json|application/[a-z.-]{1,40}\+json", JSON),
         (r"application/cbor|application/[a-z.-]{1,40}\+cbor", CBOR),
+        (
+            r"application/(?:x-|vnd\.)?msgpack|application/[a-z.-]{1,40}\+msgpack",
+            MSGPACK,
+        ),
         (r"application/xml|text/xml|[a-z]+/[a-z0-9.-]{1,40}\+xml", XML),
     )
 )

@@ -47,7 +47,7 @@ _MEDIA = re.compile(
 )
 _CONSTANT = frozenset({
     "text/plain", "application/octet-stream", "application/json", "application/xml", "text/xml",
-    "application/cbor", "image/jpeg", "image/png",
+    "application/cbor", "application/msgpack", "image/jpeg", "image/png",
 })  # fmt: skip
 _IDENTITY = frozenset({"7bit", "8bit", "binary"})
 _OF_FORMS = frozenset({"name", "filename"})
