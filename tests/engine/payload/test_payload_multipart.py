@@ -264,6 +264,22 @@ def test_a_file_name_without_its_file() -> None:
     assert part == ('form-data; name="picture"; filename="A.jpg"', b"")
 
 
+def test_parts_of_other_kinds() -> None:
+    """What a part says of itself as if it stood in a form is a header like any other."""
+    house = House()
+    headers = (("Host", HOST), ("Content-Type", MIXED))
+    data = body(
+        f'{NAMED}{SERIAL}"\r\nContent-Type: application/json\r\n\r\n{{"t":1,"s":"{SERIAL}"}}',
+        f"Content-Id: <{SERIAL}>\r\n\r\n{SERIAL}",
+    )
+    house.send(post(data, headers=headers))
+    house.grant("$.body[*].t")
+    assert SERIAL.encode() not in wire(house.sent(post(data, headers=headers)))
+    house.grant(*house.points)
+    all_of_it = house.sent(post(data, headers=headers))
+    assert all_of_it.body.count(SERIAL.encode()) == 4
+
+
 def read(data: bytes) -> list[tuple[str, bytes]]:
     head = b"Content-Type: multipart/form-data; boundary=part-7b1e0c5d9f24a683-0\r\n\r\n"
     message = BytesParser().parsebytes(head + data)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
 
 from engine.errors import Refused
-from engine.model import Again, Outcome, Reason, Unnamed
+from engine.model import Again, Level, Outcome, Reason, Unnamed
 from engine.payload import xml_text
 from helpers import HOST, House, post, wire
 
@@ -305,15 +305,20 @@ def elements(draw: st.DrawFn, depth: int = 3) -> list[object]:
 
 
 class Pen:
-    """Writes a document in which every value is one of a kind, and knows whose it is."""
+    """Writes a document in which every value is one of a kind, and knows whose it is.
 
-    def __init__(self) -> None:
+    All values but those at `same` are others if `other`, and written otherwise.
+    """
+
+    def __init__(self, same: frozenset[str] = frozenset(), *, other: bool = False) -> None:
         self.values: dict[str, str] = {}
+        self._same = same
+        self._other = other
 
     def value(self, path: str) -> str:
         text = f"cänary-{len(self.values)}x"
         self.values[text] = path
-        return text
+        return "other" if self._other and path not in self._same else text
 
     def write(self, node: list[object], path: str) -> str:
         name, attributes, content = node
@@ -356,3 +361,31 @@ def test_no_value_leaves_without_its_consent(node: list[object], data: st.DataOb
             assert canary.encode("ascii", "xmlcharrefreplace").decode() not in told
         elif "#" not in path and "@" not in path and root is not None:
             assert canary in "".join(root.itertext())
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(elements(), st.data())
+def test_what_is_withheld_does_not_show(node: list[object], data: st.DataObject) -> None:
+    """Two documents that differ only in withheld values leave byte for byte the same."""
+    one = Pen().write(node, "$.body")
+    house = House()
+    house.send(post(one, headers=HEADERS))
+    if not house.points:
+        return
+    paths = sorted(point.field.path for point in house.points)
+    granted = data.draw(st.frozensets(st.sampled_from(paths)))
+    house.grant(*granted)
+    two = Pen(granted, other=True).write(node, "$.body").replace("/>", " />")
+    first = house.send(post(one, headers=HEADERS), learn=False)
+    second = house.send(post(two, headers=HEADERS), learn=False)
+    assert first.outgoing == second.outgoing
+    assert first.verdict.reason == second.verdict.reason
+
+
+def test_made_coarse() -> None:
+    house = House()
+    house.send(post(REPORT, headers=HEADERS))
+    house.grant(f"{BASE}.temp", level=Level.COARSE)
+    body = house.sent(post(REPORT, headers=HEADERS)).body
+    assert b"<temp>0</temp><temp>-20</temp>" in body
+    assert b"4.5" not in body

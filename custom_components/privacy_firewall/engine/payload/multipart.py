@@ -319,13 +319,13 @@ def _plain_parts(whole: _Mail, content_type: str) -> Any:
     for part in parts:
         if isinstance(part, str):
             raise ValueError("a part that is none")  # noqa: TRY004
-        name, value = _plain_part(part)
+        name, value = _plain_part(part, is_form=is_form)
         listed.append(value)
         named[Again.numbered(name, len(named) + 1)] = value
     return named if is_form else listed
 
 
-def _plain_part(part: _Mail) -> tuple[str, Any]:
+def _plain_part(part: _Mail, *, is_form: bool) -> tuple[str, Any]:
     headers = [
         (name.lower(), str(value).encode("ascii", "surrogateescape").decode())
         for name, value in part.raw_items()
@@ -335,8 +335,8 @@ def _plain_part(part: _Mail) -> tuple[str, Any]:
         raise ValueError("a header stands twice")
     name = ""
     value: dict[str, Any] = {}
-    if said.get("content-disposition", "").startswith("form-data;"):
-        name, value = _plain_about(said.pop("content-disposition"))
+    if is_form:
+        name, value = _plain_about(said.pop("content-disposition", ""))
     media = said.pop("content-type", "")
     if media and not _is_constant(media) and media.partition(";")[0] not in TYPES:
         value["@content-type"] = media
