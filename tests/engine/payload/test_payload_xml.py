@@ -250,6 +250,19 @@ def test_attributes_tell_what_is_meant() -> None:
     assert b"17" not in body
 
 
+def test_a_meaning_that_stands_twice_is_none() -> None:
+    """Pairs side by side: the first key says nothing of the second value."""
+    body = "<r><key>temp</key><value>5</value><key>door</key><value>7</value></r>"
+    house = House()
+    house.send(post(body, headers=HEADERS))
+    assert {str(one.field) for one in house.points} == {"$.body.r.key", "$.body.r.value"}
+    one = "<r><key>temp</key><value>5</value></r>"
+    house.send(post(one, headers=HEADERS))
+    house.grant(house.point("$.body.r.value", "key=temp"))
+    assert b"5" in house.sent(post(one, headers=HEADERS)).body
+    assert house.send(post(body, headers=HEADERS)).outgoing is None
+
+
 @pytest.mark.parametrize(
     "name", ["deadbeef0123", "x:x", "y"], ids=["element", "namespace", "attribute"]
 )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote_plus
 
 from ..errors import Refused
-from ..model import Embedded, Field, Leaf, Reason, Text, Tree, Unnamed
+from ..model import Again, Embedded, Field, Leaf, Reason, Text, Tree, Unnamed
 from ..payload.embedded import close
 from .identifiers import looks_like_data
 from .paths import write_name
@@ -90,10 +90,13 @@ def _named(name: str) -> tuple[str, bool]:
 
 
 def _meanings(node: dict[str, Tree]) -> dict[str, str]:
-    """Return the discriminators of an object and what they say, `*` where that looks like data."""
+    """Return the discriminators of an object and what they say, `*` where that looks like data.
+
+    What stands more than once, as elements of XML may, says nothing of all that is around it.
+    """
     found: dict[str, str] = {}
     for name in _DISCRIMINATORS:
-        if name in node:
+        if name in node and Again.numbered(name, 1) not in node:
             value = node[name]
             if name.removeprefix("@") in ("key", "code") and not any(map(_is_value, node)):
                 continue
