@@ -193,6 +193,19 @@ HOSTILE = {
     "one header": body(field("a", "1", "X-One: " + " " * MEBIBYTE + "\x00")),
     "blanks in a disposition": body("Content-Disposition: form-data" + " ; " * 1300 + "x\r\n\r\n1"),
     "blanks in a type": body(field("a", "1", "Content-Type: a;" + " " * 4000 + "x")) + b"x",
+    "costly parts": body(
+        *(field("a", "<a>" + "<b/>" * 10_000 + "</a>", "Content-Type: text/xml") for _ in range(25))
+    ),
+    "parts in parts": body(
+        *(
+            field(
+                "a",
+                body(*[b"\r\n"] * 400, boundary="C"),
+                "Content-Type: multipart/mixed; boundary=C",
+            )
+            for _ in range(200)
+        )
+    ),
     "line ends": b"\r\n" * (MEBIBYTE // 2),
 }
 

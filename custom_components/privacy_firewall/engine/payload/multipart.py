@@ -23,6 +23,9 @@ from .formats import FORM, FORM_TYPE, JSON, NDJSON, Format, declared
 
 TYPES = frozenset({"multipart/form-data", "multipart/mixed", "multipart/related"})
 MAX_PARTS = 500
+"""Parts of one body, those within parts included."""
+MAX_COSTLY = 8
+"""Parts in a format whose decoder is bounded for a whole body: some 50 ms each."""
 MAX_HEAD = 4_096
 """Bytes of the headers of one part."""
 MAX_NESTED = 3
@@ -74,6 +77,26 @@ class Content(Unnamed):
         return content
 
 
+class _Budget:
+    """What may still be read of one body, however its parts are nested."""
+
+    def __init__(self) -> None:
+        self._parts = MAX_PARTS
+        self._costly = MAX_COSTLY
+
+    def part(self) -> None:
+        """Take note of a part; raises `Refused` where it is one too many."""
+        self._parts -= 1
+        if self._parts < 0:
+            raise Refused(Reason.TOO_LARGE, "too many parts")
+
+    def reading(self, fmt: Format) -> None:
+        """Take note of a part that is to be read; raises `Refused` where it is one too many."""
+        self._costly -= not fmt.goes_as_it_came
+        if self._costly < 0:
+            raise Refused(Reason.TOO_LARGE, "too many parts that take long to read")
+
+
 def _unreadable(what: str) -> Refused:
     return Refused(Reason.UNREADABLE, what)
 
@@ -88,7 +111,9 @@ def _written_type(media: str, depth: int) -> str:
     return f"{media}; boundary={_BOUNDARY}{depth}"
 
 
-def decode(data: bytes, content_type: str, depth: int = 0) -> tuple[Format, Tree]:
+def decode(
+    data: bytes, content_type: str, depth: int = 0, budget: _Budget | None = None
+) -> tuple[Format, Tree]:
     """Read a body in parts; return how to write it again, and its tree.
 
     Raises `Refused`: no boundary or one that stands elsewhere, no end, anything before the first
@@ -98,13 +123,15 @@ def decode(data: bytes, content_type: str, depth: int = 0) -> tuple[Format, Tree
     media = content_type.partition(";")[0].strip().lower()
     if depth >= MAX_NESTED:
         raise Refused(Reason.TOO_DEEP, "parts are nested too deep")
+    budget = budget or _Budget()
     boundary = _boundary(content_type)
     is_form = media == _FORM_DATA
     members: dict[str, Tree] = {}
     parts: list[Tree] = []
     counts: dict[str, int] = {}
     for raw in _split(data, boundary):
-        name, part = _part(raw, depth, is_form=is_form)
+        budget.part()
+        name, part = _part(raw, depth, budget, is_form=is_form)
         count = counts[name] = counts.get(name, -1) + 1
         if is_form:
             members[Again.numbered(name, count) if count else name] = part
@@ -150,7 +177,7 @@ def _split(data: bytes, boundary: bytes) -> list[bytes]:
     return parts
 
 
-def _part(raw: bytes, depth: int, *, is_form: bool) -> tuple[str, Tree]:
+def _part(raw: bytes, depth: int, budget: _Budget, *, is_form: bool) -> tuple[str, Tree]:
     """Read one part: its name, and what it says beside what it holds."""
     head, blank, body = (b"\r\n" + raw).partition(b"\r\n\r\n")
     if not blank or len(head) > MAX_HEAD:
@@ -166,7 +193,7 @@ def _part(raw: bytes, depth: int, *, is_form: bool) -> tuple[str, Tree]:
         name = about.pop("name")
         part.update((f"@{key}", value) for key, value in about.items())
     content_type = headers.pop("content-type", "")
-    fmt, tree, media = _content(body, content_type, depth)
+    fmt, tree, media = _content(body, content_type, depth, budget)
     if content_type and not media:
         part["@content-type"] = content_type
     part.update((f"@{key}", value) for key, value in headers.items())
@@ -207,16 +234,19 @@ def _disposition(value: str) -> dict[str, str]:
     return about
 
 
-def _content(body: bytes, content_type: str, depth: int) -> tuple[Format | None, Tree, str]:
+def _content(
+    body: bytes, content_type: str, depth: int, budget: _Budget
+) -> tuple[Format | None, Tree, str]:
     """Read a part's content: its format, its tree, and its type where that is one of a few."""
     match = _MEDIA.fullmatch(content_type)
     media = content_type.partition(";")[0].strip().lower()
     constant = media if match and _is_constant(media) else ""
     if media in TYPES:
-        parts, tree = decode(body, content_type, depth + 1)
+        parts, tree = decode(body, content_type, depth + 1, budget)
         return parts, tree, parts.content_type
     fmt = FORM if media == FORM_TYPE else declared(media)
     if fmt is not None:
+        budget.reading(fmt)
         return fmt, fmt.decode(body), constant
     if not media or media.startswith("text/"):
         text = _as_text(body)
