@@ -7,7 +7,9 @@ occurs nowhere else. The oracle unpacks what leaves by the standard library alon
 
 import base64
 from collections.abc import Iterator, Sequence
+from compression import zstd
 from dataclasses import dataclass, field, replace
+from functools import partial
 import gzip
 import json
 import os
@@ -16,7 +18,9 @@ from typing import Any
 from urllib.parse import quote, quote_plus, unquote_plus
 import zlib
 
+import cbor2
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
+import ormsgpack
 import pytest
 
 from engine.model import Field, Level, Outcome, OutgoingRequest, Transmission
@@ -29,7 +33,14 @@ TYPES = {
     "json": "application/json",
     "ndjson": "application/x-ndjson",
     "form": "application/x-www-form-urlencoded",
+    "cbor": "application/cbor",
+    "msgpack": "application/msgpack",
 }
+BINARY = {
+    "application/cbor": (cbor2.dumps, cbor2.loads),
+    "application/msgpack": (ormsgpack.packb, ormsgpack.unpackb),
+}
+"""By content type: how another library writes and reads it."""
 KINDS = ("text", "number", "true", "false", "null", "object", "list")
 WRAPPINGS = ("json", "base64", "base64url")
 
@@ -176,7 +187,8 @@ def named_texts(names: Sequence[str]) -> st.SearchStrategy[Any]:
     return st.builds(Object, members)
 
 
-STYLES = ("json", "json", "ndjson", "form", "text", "none")
+CODINGS = ("", "", "gzip", "deflate", "raw", "zstd")
+STYLES = ("json", "json", "ndjson", "form", "text", "none", "cbor", "msgpack")
 
 
 @st.composite
@@ -187,7 +199,7 @@ def messages(draw: st.DrawFn, styles: Sequence[str] = STYLES) -> Message:
         parts["$.query"] = draw(flat())
     parts["$.header"] = draw(named_texts(["user-agent", "x-one", "accept-language"]))
     parts["$.cookie"] = draw(named_texts(["sid", "lang"]))
-    if style == "json":
+    if style == "json" or TYPES.get(style) in BINARY:
         parts["$.body"] = draw(nodes())
     elif style == "ndjson":
         parts["$.body"] = Array(draw(st.lists(objects(nodes()), min_size=2, max_size=3)))
@@ -203,7 +215,7 @@ def messages(draw: st.DrawFn, styles: Sequence[str] = STYLES) -> Message:
         parts,
         ascii_only=draw(st.booleans()),
         indent=draw(st.sampled_from([None, None, 1])) if style == "json" else None,
-        coding=draw(st.sampled_from(["", "", "gzip", "deflate", "raw"])) if style != "none" else "",
+        coding=draw(st.sampled_from(CODINGS)) if style != "none" else "",
     )
     return message.number_leaves()
 
@@ -215,6 +227,15 @@ class Raw(str):
     """A number as it is spelled."""
 
     __slots__ = ()
+
+
+def unspelled(tree: Any) -> Any:
+    """A tree whose numbers are numbers, as for formats that have no spelling."""
+    if isinstance(tree, Raw):
+        return int(tree) if tree.isdigit() else float(tree)
+    if isinstance(tree, dict):
+        return {name: unspelled(child) for name, child in tree.items()}
+    return [unspelled(child) for child in tree] if isinstance(tree, list) else tree
 
 
 class Pen:
@@ -248,7 +269,7 @@ class Pen:
 
     def canaries(self, leaf: Leaf) -> set[str]:
         value = self.value(leaf)
-        return {str(value)}
+        return {str(value), str(unspelled(value))}
 
     def tree(self, node: Any) -> Any:
         match node:
@@ -309,13 +330,14 @@ class Pen:
             headers.append(("Cookie", "; ".join(pairs)))
         body = self._body(trees.get("$.body"))
         if self._message.coding:
-            headers.append(
-                ("Content-Encoding", "gzip" if self._message.coding == "gzip" else "deflate")
-            )
+            named = {"raw": "deflate"}.get(self._message.coding, self._message.coding)
+            headers.append(("Content-Encoding", named))
         return post(body, target, headers, method="POST")
 
     def _body(self, tree: Any) -> bytes:
         match self._message.style:
+            case style if TYPES.get(style) in BINARY:
+                return self._packed(BINARY[TYPES[style]][0](unspelled(tree)))
             case "json":
                 text = self.json(tree, self._message.indent)
             case "ndjson":
@@ -326,12 +348,16 @@ class Pen:
                 text = "\r\n".join(tree)
             case _:
                 return b""
-        data = text.encode()
+        return self._packed(text.encode())
+
+    def _packed(self, data: bytes) -> bytes:
         match self._message.coding:
             case "gzip":
                 return gzip.compress(data, mtime=0)
             case "deflate":
                 return zlib.compress(data)
+            case "zstd":
+                return zstd.compress(data)
             case "raw":
                 packer = zlib.compressobj(wbits=-15)
                 return packer.compress(data) + packer.flush()
@@ -344,12 +370,10 @@ class Pen:
 def unpacked(outgoing: OutgoingRequest) -> str:
     """Everything that can be read out of a request: each text, and each text within it."""
     texts = {wire(replace(outgoing, body=b"")).decode()}
-    for inflate in (gzip.decompress, zlib.decompress, lambda data: zlib.decompress(data, -15)):
-        try:
-            texts.add(inflate(outgoing.body).decode())
-        except OSError, zlib.error, UnicodeDecodeError, EOFError:
-            continue
+    texts.add(inflated(outgoing.body).decode("utf-8", "replace"))
     texts.add(outgoing.body.decode("utf-8", "replace"))
+    if (kind := dict(outgoing.headers).get("Content-Type")) in BINARY:
+        texts.update(words_of(BINARY[kind][1](inflated(outgoing.body))))
     new = texts
     for _ in range(9):
         new = {inner for text in new for inner in layers(text)} - texts
@@ -357,6 +381,30 @@ def unpacked(outgoing: OutgoingRequest) -> str:
             break
         texts |= new
     return "\n".join(texts)
+
+
+def inflated(data: bytes) -> bytes:
+    """A body without its coding."""
+    raw = partial(zlib.decompress, wbits=-15)
+    for inflate in (gzip.decompress, zstd.decompress, zlib.decompress, raw):
+        try:
+            return inflate(data)
+        except OSError, zlib.error, zstd.ZstdError, EOFError:
+            continue
+    return data
+
+
+def words_of(node: Any) -> Iterator[str]:
+    """Every name and value of a tree, as text."""
+    if isinstance(node, dict):
+        for name, child in node.items():
+            yield str(name)
+            yield from words_of(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from words_of(child)
+    else:
+        yield str(node)
 
 
 def layers(text: str) -> Iterator[str]:
@@ -487,7 +535,11 @@ def test_all_granted_goes_as_it_came(message: Message) -> None:
     transmission = Pen(message).transmission()
     house = house_for(message, frozenset(range(len(message.leaves))))
     outgoing = house.sent(transmission)
-    assert outgoing.body == transmission.body
+    if (kind := TYPES.get(message.style)) in BINARY:
+        read = BINARY[kind][1]
+        assert read(inflated(outgoing.body)) == read(inflated(transmission.body))
+    else:
+        assert outgoing.body == transmission.body
     assert outgoing.target == transmission.target
     assert outgoing.headers == transmission.headers[1:]
 
@@ -561,6 +613,12 @@ def test_the_oracle_finds_what_it_looks_for() -> None:
         headers=(),
         body=gzip.compress(inner.encode()),
     )
+    packed = cbor2.dumps({"a": [7_001_90210]})
+    with pytest.raises(AssertionError, match="withheld"):
+        assert_absent(
+            {"700190210"},
+            replace(request, body=packed, headers=(("Content-Type", "application/cbor"),)),
+        )
     for leaking in (
         request,
         replace(request, body=inner.encode()),

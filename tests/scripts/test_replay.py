@@ -1,6 +1,7 @@
 """scripts/replay: real sockets, a real firewall, and a leak finder that must be able to find."""
 
 import base64
+from compression import zstd
 import gzip
 import json
 from pathlib import Path
@@ -210,6 +211,7 @@ def test_a_leaked_value_is_found_in_every_encoding(text: str) -> None:
         Arrived("/v1", [], body),
         Arrived("/v1", [("Content-Encoding", "gzip")], gzip.compress(body)),
         Arrived("/v1", [], gzip.compress(b"{}") + gzip.compress(body)),
+        Arrived("/v1", [("Content-Encoding", "zstd")], zstd.compress(body)),
     ):
         assert found(arrived) == ["$.body.serial"]
 

@@ -37,6 +37,8 @@ MAX_ENTITIES = 32
 MAX_NAME = 80
 """Characters of a data point's name."""
 
+_NAMESPACE = re.compile(r"@?(?:\{[^{}]*\})?(?=.)")
+"""What stands before the name proper of an attribute or element of XML."""
 _GENERIC = frozenset(
     """
     value values data payload body state status attributes properties components main
@@ -144,7 +146,7 @@ def _is_number(value: Leaf) -> bool:
 def _names(item: Field) -> list[str]:
     """Return the member names of a path from the outside in, without the message's part."""
     selectors = paths.parse(item.path).selectors[1:]
-    return [str(one) for one in selectors if isinstance(one, str)]
+    return [_NAMESPACE.sub("", one, count=1) for one in selectors if isinstance(one, str)]
 
 
 def name_of(item: Field) -> str:

@@ -7,8 +7,10 @@ Three groups, from the outside in:
 * what is decided about it: `Verdict` with a `Reason` and an `Obligation` per field.
 
 The payload tree is made of plain `dict`, `list`, `str`, `bool` and `None`, because decoders produce
-these fastest, plus three small types that keep what plain ones lose: `Number` (a number's own
-spelling), `Text` (a form value's own escaping) and `Embedded` (a tree inside a string).
+these fastest, plus small types that keep what plain ones lose: `Number` (a number's own spelling),
+`Text` (a form value's own escaping), `Blob` (bytes), `Embedded` (a tree inside a string), and of
+names `Again` (one that stood before), `Unnamed` (none of its own), `Label` (a number) and `Mark`
+(the format's, not the appliance's).
 """
 
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from math import inf
-from typing import NamedTuple, override
+from typing import NamedTuple, Self, override
 from urllib.parse import urlsplit
 
 
@@ -179,6 +181,12 @@ class Number(str):
     __slots__ = ()
 
 
+class Blob(str):
+    """Bytes, as lower-case hexadecimal: one item, whole, whatever they may mean."""
+
+    __slots__ = ()
+
+
 class Text(str):
     """A string that arrived escaped (form, query); `spelling` is how it stood there."""
 
@@ -191,6 +199,59 @@ class Text(str):
         text = cls(value)
         text.spelling = spelling
         return text
+
+
+class Again(str):
+    """A member name that stood before in the same object, as elements of XML may.
+
+    Its path is that of the first: all of them are one data point, as elements of an array are.
+    """
+
+    __slots__ = ("ordinal",)
+    ordinal: int
+
+    @classmethod
+    def numbered(cls, name: str, ordinal: int) -> Self:
+        """Make the name that stands here for the `ordinal`-th time, the first being 0."""
+        again = cls(name)
+        again.ordinal = ordinal
+        return again
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        """Be another member than the first of this name."""
+        return str.__eq__(self, other) is True and self.ordinal == getattr(other, "ordinal", 0)
+
+    @override
+    def __ne__(self, other: object) -> bool:
+        """Be the opposite, which a string would decide by its text."""
+        return not self == other
+
+    @override
+    def __hash__(self) -> int:
+        """Hash like the plain name where it is the first."""
+        return hash((str(self), self.ordinal)) if self.ordinal else str.__hash__(self)
+
+
+class Unnamed(Again):
+    """What an element of XML holds beside its attributes and children: its path is the element's.
+
+    So `<temp>4</temp>` and `<temp unit="C">4</temp>` have their value in one place.
+    """
+
+    __slots__ = ()
+
+
+class Label(str):
+    """A member name that is a whole number where it came from."""
+
+    __slots__ = ()
+
+
+class Mark(str):
+    """A member name that the format gives: what stands around the one member, `#1` for a tag."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)

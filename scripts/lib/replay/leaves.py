@@ -6,6 +6,7 @@ It knows the notation and the formats as documented, but none of the engine's co
 import base64
 import binascii
 from collections.abc import Iterable, Iterator
+from compression import zstd
 import json
 import re
 from typing import Any, NamedTuple
@@ -167,7 +168,15 @@ def read(target: str, headers: Iterable[tuple[str, str]], body: bytes) -> Messag
 
 
 def inflate(data: bytes) -> list[bytes]:
-    """Return what gzip or deflate hold, seen by their first bytes, all members; else the data."""
+    """Return what gzip, deflate or zstd hold, seen by their first bytes; else the data.
+
+    Of gzip and deflate that is all members, of zstd the first frame.
+    """
+    if data[:4] == b"\x28\xb5\x2f\xfd":
+        try:
+            return [zstd.ZstdDecompressor().decompress(data, _MAX_INFLATED)]
+        except zstd.ZstdError:
+            return [data]
     if data[:2] == b"\x1f\x8b" or (data[:1] == b"\x78" and int.from_bytes(data[:2]) % 31 == 0):
         inflated = []
         rest = data

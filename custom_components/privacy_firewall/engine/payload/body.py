@@ -4,78 +4,41 @@ The declared content type is believed only if the bytes agree; a body that is no
 declared as something general, is looked at. What no codec can read is denied.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 import re
 from typing import Any
 
 from ..errors import Refused
 from ..model import Reason, Tree
-from . import compression, embedded, form, json_text, lines
+from . import cbor, compression, embedded, multipart
+from .formats import CBOR, FORM, FORM_TYPE, JSON, LINES, NDJSON, NDJSON_TYPES, XML, Format, declared
 
-_JSON_TYPE = re.compile(r"application/json|text/json|application/[a-z.-]{1,40}\+json")
 _TYPE = re.compile(
     r"\s*([\w.+*/-]+)\s*(?:;\s*charset\s*=\s*\"?([\w-]+)\"?\s*)?;?\s*", re.IGNORECASE
 )
+_BLANK = b" \t\r\n"
 _FORM = re.compile(rb"[!-%'-~]+=[!-~]*")
-_NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-_FORM_TYPE = "application/x-www-form-urlencoded"
+_XML_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*<[?!:A-Z_a-z]")
 _CHARSETS = frozenset({"utf-8", "us-ascii", "ascii"})
 _CONSTANT_TYPES = frozenset(
     {
         "application/json",
         "text/json",
+        "application/senml+json",
+        "application/cbor",
+        "application/senml+cbor",
+        "application/msgpack",
+        "application/x-msgpack",
+        "application/vnd.msgpack",
+        "application/xml",
+        "text/xml",
         "text/plain",
         "application/octet-stream",
-        _FORM_TYPE,
-        *_NDJSON_TYPES,
+        FORM_TYPE,
+        *NDJSON_TYPES,
     }
 )
 _GENERAL_TYPES = ("", "application/octet-stream", "text/plain", "binary/octet-stream", "*/*")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """A codec: bytes to tree, tree to bytes, and the second parser for what leaves."""
-
-    name: str
-    content_type: str
-    decode: Callable[[bytes], Tree]
-    encode: Callable[[Tree], bytes]
-    plain: Callable[[bytes], Any]
-    is_json: bool = False
-
-
-JSON = Format(
-    name="json",
-    content_type="application/json",
-    decode=json_text.decode,
-    encode=json_text.encode,
-    plain=json_text.plain,
-    is_json=True,
-)
-NDJSON = Format(
-    name="ndjson",
-    content_type="application/x-ndjson",
-    decode=json_text.decode_lines,
-    encode=json_text.encode_lines,
-    plain=json_text.plain_lines,
-    is_json=True,
-)
-FORM = Format(
-    name="form",
-    content_type=_FORM_TYPE,
-    decode=form.decode,
-    encode=form.encode,
-    plain=form.plain,
-)
-LINES = Format(
-    name="text",
-    content_type="text/plain",
-    decode=lines.decode,
-    encode=lines.encode,
-    plain=lines.plain,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +76,8 @@ def constant_type(content_type: str) -> str | None:
     A type of the appliance's own making (`application/anything+json`) is data.
     """
     match = _TYPE.fullmatch(content_type)
+    if (parted := multipart.constant_type(content_type)) is not None:
+        return parted
     if match is None or match[1].lower() not in _CONSTANT_TYPES:
         return None
     if match[2] is None:
@@ -125,25 +90,33 @@ def _read(data: bytes, content_type: str) -> tuple[Format, Tree]:
     match = _TYPE.match(content_type)
     media = match[1].lower() if match else ""
     charset = (match[2] or "").lower() if match else ""
-    if charset and charset not in _CHARSETS and not data.isascii():
+    if charset not in ("", *_CHARSETS) and (charset.startswith("utf") or not data.isascii()):
         raise Refused(Reason.UNREADABLE, "a character set other than UTF-8")
-    first = data.lstrip(b" \t\r\n")[:1]
-    if media in _NDJSON_TYPES:
-        return NDJSON, NDJSON.decode(data)
-    if _JSON_TYPE.fullmatch(media):
-        return JSON, JSON.decode(data)
-    if media == _FORM_TYPE:
+    if media in multipart.TYPES:
+        return multipart.decode(data, content_type)
+    if (fmt := declared(media)) is not None:
+        return fmt, fmt.decode(data)
+    if media == FORM_TYPE:
         # Small HTTP clients (curl -d among them) call any body a form.
-        if first in (b"{", b"["):
-            return _json_or_lines(data)
+        if data.lstrip(_BLANK)[:1] in (b"{", b"[", b"<"):
+            return _shown(data)
         return FORM, FORM.decode(data)
     if media in _GENERAL_TYPES or not match:
-        if first in (b"{", b"["):
-            return _json_or_lines(data)
-        if _FORM.fullmatch(data.rstrip(b"\r\n")):
-            return FORM, FORM.decode(data)
-        return LINES, LINES.decode(data)
+        return _shown(data)
     raise Refused(Reason.UNREADABLE, "a content type that cannot be read here")
+
+
+def _shown(data: bytes) -> tuple[Format, Tree]:
+    """Read what is not declared, in the format that its bytes show."""
+    if data.lstrip(_BLANK)[:1] in (b"{", b"["):
+        return _json_or_lines(data)
+    if data.startswith(cbor.SELF_DESCRIBED):
+        return CBOR, CBOR.decode(data)
+    if _XML_START.match(data):
+        return XML, XML.decode(data)
+    if _FORM.fullmatch(data.rstrip(b"\r\n")):
+        return FORM, FORM.decode(data)
+    return LINES, LINES.decode(data)
 
 
 def _json_or_lines(data: bytes) -> tuple[Format, Tree]:

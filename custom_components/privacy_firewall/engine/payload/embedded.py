@@ -5,7 +5,7 @@ import binascii
 import re
 
 from ..errors import Refused
-from ..model import Embedded, Number, Reason, Tree
+from ..model import Blob, Embedded, Number, Reason, Tree
 from . import json_text
 
 MAX_LAYERS = 4
@@ -20,7 +20,9 @@ _BASE64URL = re.compile(r"(?:[A-Za-z0-9_-]{4})*+(?:[A-Za-z0-9_-]{2}(?:==)?|[A-Za
 def open_all(node: Tree, depth: int = MAX_DEPTH, layers: int = MAX_LAYERS) -> Tree:
     """Replace every string that holds JSON by an `Embedded`; raises `Refused` where too deep."""
     if isinstance(node, str):
-        if type(node) is Number or not layers or len(node) < 2 or node[0] not in "{[eW \t\r\n":
+        if not layers or len(node) < 2 or node[0] not in "{[eW \t\r\n":
+            return node
+        if type(node) is Number or type(node) is Blob:
             return node
         return _open(node, depth, layers)
     if not depth:

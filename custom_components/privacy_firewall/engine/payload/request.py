@@ -184,13 +184,17 @@ def write(
 ) -> OutgoingRequest:
     """Write a request from the tree that may leave.
 
-    `untouched` says that nothing was withheld or changed: the body's own bytes go. Raises
+    `untouched` says that nothing was withheld or changed: the body's own bytes go, or, where a
+    format is always written anew, its values as they stood. Raises
     `Refused` where a path segment was withheld: without it there is no such request.
     """
     transmission = message.transmission
-    body = transmission.body
-    if message.body is not None and not untouched:
-        body = bodies.encode(message.body, tree["body"])
+    body, read = transmission.body, message.body
+    if read is not None:
+        if untouched and read.format.goes_as_it_came:
+            body = compression.repack(body, read.coding)
+        else:
+            body = bodies.encode(read, (message.tree if untouched else tree)["body"])
     return OutgoingRequest(
         method=transmission.method,
         origin=origin,

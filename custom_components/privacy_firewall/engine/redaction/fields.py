@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote_plus
 
 from ..errors import Refused
-from ..model import Embedded, Field, Leaf, Reason, Text, Tree
+from ..model import Again, Embedded, Field, Leaf, Reason, Text, Tree, Unnamed
 from ..payload.embedded import close
 from .identifiers import looks_like_data
 from .paths import write_name
@@ -22,6 +22,8 @@ DISCRIMINATORS = ("type", "key", "code", "event", "metric")
 
 `key` and `code` only beside a `value`: by themselves they are what opens something.
 """
+_DISCRIMINATORS = (*DISCRIMINATORS, *(f"@{name}" for name in DISCRIMINATORS))
+"""The same as attributes of XML."""
 MAX_FIELDS = 100_000
 """Leaves of one message. The largest payload in our corpus has 31,000."""
 _MEANING = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,39}|-?[0-9]{1,4}")
@@ -77,23 +79,35 @@ class _Turn:
         return value
 
 
-@lru_cache(maxsize=16384)
 def _segment(name: str) -> tuple[str, bool]:
+    """Return what a name adds to a path, and whether it looks like data."""
+    return ("", False) if isinstance(name, Unnamed) else _named(str(name))
+
+
+@lru_cache(maxsize=16384)
+def _named(name: str) -> tuple[str, bool]:
     return write_name(name), looks_like_data(name)
 
 
 def _meanings(node: dict[str, Tree]) -> dict[str, str]:
-    """Return the discriminators of an object and what they say, `*` where that looks like data."""
+    """Return the discriminators of an object and what they say, `*` where that looks like data.
+
+    What stands more than once, as elements of XML may, says nothing of all that is around it.
+    """
     found: dict[str, str] = {}
-    for name in DISCRIMINATORS:
-        if name in node:
+    for name in _DISCRIMINATORS:
+        if name in node and Again.numbered(name, 1) not in node:
             value = node[name]
-            if name in ("key", "code") and not any(one[:3].lower() == "val" for one in node):
+            if name.removeprefix("@") in ("key", "code") and not any(map(_is_value, node)):
                 continue
             if isinstance(value, str):
                 usable = _MEANING.fullmatch(value) and not looks_like_data(value)
                 found[name] = str(value) if usable else "*"
     return found
+
+
+def _is_value(name: str) -> bool:
+    return isinstance(name, Unnamed) or name.removeprefix("@")[:3].lower() == "val"
 
 
 def walk(tree: dict[str, Tree]) -> list[Found]:
@@ -149,7 +163,7 @@ def _walk_names(
 ) -> None:
     inner = (*siblings, *(f"{name}={value}" for name, value in meanings.items()))
     for name, child in _members(node).items():
-        segment, is_data = _segment(str(name))
+        segment, is_data = _segment(name)
         around = siblings if name in meanings else inner
         if is_data:
             found.append(Found(Field(f"{path}.*", (*around, "name")), f"{literal}{segment}~", name))
@@ -239,7 +253,7 @@ def _rebuild_names(
     ordinal = 1
     members = _members(node)
     for name, child in members.items():
-        segment, is_data = _segment(str(name))
+        segment, is_data = _segment(name)
         new_name = name
         number = turn.name() if is_data else None
         if is_data and number is None:

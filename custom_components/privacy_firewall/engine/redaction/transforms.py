@@ -4,7 +4,7 @@ from datetime import datetime
 import math
 import re
 
-from ..model import Category, Kind, Leaf, Number, Text
+from ..model import Blob, Category, Kind, Leaf, Number, Text
 
 _NEUTRAL: dict[Kind, Leaf] = {
     Kind.NUMBER: Number("0"),
@@ -93,7 +93,7 @@ def coarsen(value: Leaf, category: Category, unit: str | None) -> Leaf | None:
     to the lower border of their bucket. Booleans and free text cannot be made coarse, nor what
     tells a place by another number than degrees. Where it can be hoped for, `may_be_coarse` tells.
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or type(value) is Blob:
         return None
     if (
         type(value) is not Number

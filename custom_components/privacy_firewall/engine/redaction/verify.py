@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ..errors import Refused
-from ..model import Leaf, Number, OutgoingRequest, Reason
+from ..model import Leaf, Number, OutgoingRequest, Reason, Unnamed
 from ..payload.embedded import MAX_LAYERS, unbase64
 from ..payload.form import plain_text
 from ..payload.json_text import outside_strings, plain
@@ -175,6 +175,10 @@ class _SecondReading:
                     raise _failed("a long number changed")
 
     def _member(self, name: str, value: Any, place: str, layers: int) -> None:
+        if isinstance(name, Unnamed):
+            self._tree(value, place, layers)
+            return
+        name = str(name)
         here = place + write_name(name)
         given = f"{here}~", _key(name)
         # What stands for a withheld name looks like data too, so that no name can pass for it.
@@ -192,7 +196,7 @@ class _SecondReading:
             for child in node:
                 self._tree(child, f"{place}[*]", layers)
         else:
-            key = _key(node)
+            key = self._leaf(node)
             if (place, key) not in self._expected:
                 if node == "" and self._may_be_flag(place):
                     # A form's name without `=`: the second parser does not tell it apart.
@@ -200,6 +204,14 @@ class _SecondReading:
                 elif isinstance(node, str) and layers and self._embedded(node, place, layers):
                     return
             self._found[place, key] += 1
+
+    def _leaf(self, node: Any) -> _Key:
+        if type(node) is Number:
+            # Formats with numbers of their own are read with the numbers' spelling.
+            if len(node) >= 16 and node not in self._long:
+                raise _failed("a long number changed")
+            return _expected_key(node)
+        return _key(node)
 
     def _may_be_flag(self, place: str) -> bool:
         in_form = place.startswith("$.query") or not self._is_json
