@@ -15,7 +15,7 @@ Pure functions, no I/O. They take seconds for a large appliance: not for an even
 
 from collections.abc import Sequence
 
-from .assign import SHOWN, assign, candidate
+from .assign import SHOWN, candidate, settle
 from .evidence import Evidence
 from .shapes import (
     MAX_ENTITIES,
@@ -54,7 +54,7 @@ def match(
     points, entities = points[:MAX_POINTS], entities[:MAX_ENTITIES]
     evidence = Evidence(points, entities, device=device, now=now)
     rows = [evidence.of(place) for place in range(len(points))]
-    sure, unsure = assign(rows)
+    sure, unsure = settle(rows)
 
     def told(found: Sequence[tuple[tuple[int, int], float]]) -> list[Candidate]:
         return [

@@ -6,7 +6,7 @@ import math
 from .evidence import Pair
 from .shapes import Candidate, Reason, ReasonKind
 
-THRESHOLD = 0.9
+THRESHOLD = 0.8
 """Confidence from which a match is acted on without asking."""
 ASKED = 0.2
 """Confidence below which the household is not bothered with it."""
@@ -16,13 +16,13 @@ KEPT = 8
 """Likeliest entities that are considered per data point."""
 TOLD_TWICE = 8.0
 """Nats of values over time that a second entity of the same data point must have."""
-TEMPERATURE = 1.5
+TEMPERATURE = 1.0
 """By what all weights are divided: evidence overlaps, so it is less than its sum."""
 
 type Key = tuple[int, int]
 
 
-def assign(rows: Sequence[Mapping[int, Pair]]) -> tuple[list[tuple[Key, float]], ...]:
+def settle(rows: Sequence[Mapping[int, Pair]]) -> tuple[list[tuple[Key, float]], ...]:
     """Return what is sure and what is not, as (place of point, of entity) and confidence.
 
     The surest pair is taken first; its entity is no rival to what is left.

@@ -16,7 +16,7 @@ from .shapes import Entity, Point, Reason, ReasonKind
 from .units import Conversion, conversions
 from .wording import Names
 
-PRIOR = -4.0
+PRIOR = -3.0
 """Before anything is known: about one entity of fifty is what a data point feeds."""
 NAMED = 10.0
 """Nats from names without a word in common to names that are the same."""
@@ -24,6 +24,8 @@ NAMED_ALIKE = 0.3
 """Likeness of names that speaks neither for nor against."""
 QUANTITY = 1.0
 """Nats for the same kind of quantity by name and device class; twice that against unlike ones."""
+QUALIFIED = -1.0
+"""Nats for each word like *maximum* or *today* that only one of the two has, at most two."""
 OWN_DEVICE = 0.5
 OTHER_DEVICE = -1.0
 """On another device of the same integration: a part of the appliance, or a second one."""
@@ -151,7 +153,7 @@ class Evidence:
 
     def _past(self, point: int, index: int, entity: int) -> Guess:
         mine, theirs = self._mine[point][index], self._theirs[entity]
-        nothing = Guess(0.3, self._conversions[entity][0], counts=False)
+        nothing = Guess(-1.0, self._conversions[entity][0], counts=False)
         if theirs.form is Form.NOTHING:
             return nothing._replace(likeness=0.0)
         if mine.form is Form.NOTHING or theirs.form is Form.MOMENTS:
@@ -193,6 +195,14 @@ class Evidence:
                     text=f"{'same' if kind > 0 else 'another'} kind of quantity",
                 )
             )
+        if unlike := self._names.qualified(point, entity):
+            reasons.append(
+                Reason(
+                    kind=ReasonKind.NAME,
+                    weight=max(-2.0, QUALIFIED * len(unlike)),
+                    text=f"only one of them says: {', '.join(unlike[:3])}",
+                )
+            )
         reasons.append(self._of_device(self._entities[entity]))
         weight = PRIOR + sum(one.weight for one in reasons)
         return Pair(weight, values, self._entities[entity].device, tuple(reasons))
@@ -212,9 +222,8 @@ class Evidence:
                 default=0.0,
             )
         text = "counter goes on" if guess.counts else "past"
-        return Reason(
-            kind=ReasonKind.HISTORY, weight=weight, text=f"{text}: {guess.likeness:.0%} alike"
-        )
+        text = "past says nothing" if guess.likeness < 0 else f"{text}: {guess.likeness:.0%} alike"
+        return Reason(kind=ReasonKind.HISTORY, weight=weight, text=text)
 
     def _of_name(self, point: int, entity: int) -> Reason:
         alike, words = self._names.likeness(point, entity)

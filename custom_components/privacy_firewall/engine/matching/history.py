@@ -13,7 +13,10 @@ from .units import SAME, Conversion
 
 
 class Guess(NamedTuple):
-    """How alike two pasts are, from 0 to 1, under which conversion, and if of a counter."""
+    """How alike two pasts are, from 0 to 1, under which conversion, and if of a counter.
+
+    -1 where they cannot be compared: a number and the words for its levels.
+    """
 
     likeness: float
     conversion: Conversion
@@ -55,6 +58,8 @@ def _apart(
         2 * max(entity.step, point.step * abs(conversion.scale)),
         0.02 * abs(theirs[2]),
     )
+    # Few values say little about the range they are from.
+    wide *= 1 + 3 / max(1, min(len(point.values), len(entity.values)))
     return sum(abs(one - other) for one, other in zip(sent, theirs, strict=True)) / len(sent) / wide
 
 
@@ -109,8 +114,11 @@ def pace(point: Series, entity: Series) -> float:
 
 
 def rarity(likeness: float, all_of_them: Sequence[float]) -> float:
-    """Return nats for a likeness, by how many other entities are as like."""
-    usual = sum(all_of_them) / max(1, len(all_of_them))
+    """Return nats for a likeness, by how many other entities are as like; nought if it says none."""
+    if likeness < 0:
+        return 0.0
+    told = [one for one in all_of_them if one >= 0]
+    usual = sum(told) / max(1, len(told))
     return math.log((likeness + 0.05) / (usual + 0.05))
 
 

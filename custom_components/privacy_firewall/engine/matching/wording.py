@@ -22,7 +22,7 @@ _SAME = tuple(
     radiation irradiance
     power watt watts wattage
     apparent va
-    energy kwh consumption
+    energy kwh
     voltage volt volts
     current amp amps amperage ampere
     battery batt bat
@@ -58,8 +58,8 @@ _SAME = tuple(
     pulse heartrate bpm
     heart hr
     respiratory respiration breathing rr
-    carbon co2 dioxide
-    particulate pm
+    carbon dioxide
+    voc tvoc volatile organic compounds
     volume loudness
     filter filters
     fault error problem
@@ -81,6 +81,26 @@ QUANTITIES = frozenset(
 _NOISE = frozenset(
     "value values data body payload header query path state status sensor".split()
 )
+QUALIFIERS = frozenset(
+    """
+    setpoint maximum minimum average trend forecast yesterday today weekly monthly yearly
+    remaining persisted delta raw gust
+    """.split()
+)
+"""Words that make another thing of the same quantity: the warmest of a day is not how warm it is."""
+SET_BY_PEOPLE = frozenset("number select switch climate water_heater humidifier".split())
+"""Domains of what people set; there a setpoint need not be called one."""
+
+# Spellings that would be torn apart.
+_WHOLE = tuple(
+    (re.compile(pattern, re.IGNORECASE), word)
+    for pattern, word in (
+        (r"co2(?!\d)", " carbon "),
+        (r"pm ?_?0?2[._]?5(?!\d)", " pmfine "),
+        (r"pm_?0?10(?!\d)", " pmcoarse "),
+        (r"wi[-_ ]fi", " wifi "),
+    )
+)
 _SPLIT = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+|\d+")
 _SEGMENT_FROM = 5
 """Letters from which on a word may be several, written as one (`windspeedmph`)."""
@@ -88,7 +108,10 @@ _SEGMENT_FROM = 5
 
 def words_of(text: str) -> list[str]:
     """Split at marks, digits and humps, in small letters: `pm25_ch1` is pm, 25, ch, 1."""
-    return [one.lower()[:40] for one in _SPLIT.findall(text[:MAX_TEXT])][-MAX_WORDS:]
+    text = text[:MAX_TEXT]
+    for pattern, whole in _WHOLE:
+        text = pattern.sub(whole, text)
+    return [one.lower()[:40] for one in _SPLIT.findall(text)][-MAX_WORDS:]
 
 
 def canonical(word: str) -> str:
@@ -125,15 +148,20 @@ class Names:
             if len(word) >= 3 or word == "in"
         )
         self._ids = [self._split(words_of(one.unique_id), known) for one in entities]
-        self._shown = [self._split(words, known) for words in shown]
+        self._shown = [self._of_entity(one, known) for one in entities]
         self._points = [self._of_point(one, known) for one in points]
         self._telling = _telling([set(words) for words in self._shown])
         self._telling_ids = _telling([set(words) for words in self._ids])
         self._telling_points = _telling([set(words) for words in self._points])
-        self._classes = [
-            {canonical(one) for one in words_of(one.device_class or "")} & QUANTITIES
-            for one in entities
-        ]
+        self._domains = [one.entity_id.partition(".")[0] for one in entities]
+
+    def _of_entity(self, entity: Entity, known: frozenset[str]) -> dict[str, float]:
+        """Return words with weights: the name's 1, those of its class and its device half."""
+        found = self._split(words_of(entity.name), known)
+        for other in (entity.device_class or "", entity.device):
+            for word in self._split(words_of(other), known):
+                found.setdefault(word, 0.5)
+        return found
 
     def _of_point(self, point: Point, known: frozenset[str]) -> dict[str, float]:
         """Return words with weights: the last member 1, each further out less."""
@@ -148,6 +176,8 @@ class Names:
             for word in self._split(words_of(part), known):
                 found.setdefault(word, weight)
             weight *= 0.7
+        for word in self._split(words_of(point.template.rpartition("/")[2]), known):
+            found.setdefault(word, 0.3)
         return found
 
     @staticmethod
@@ -171,10 +201,19 @@ class Names:
 
     def quantities(self, point: int, entity: int) -> int:
         """Return 1 where both name the same kind of quantity, -1 where unlike ones, else 0."""
-        said, shown = self._points[point].keys() & QUANTITIES, self._classes[entity]
+        said = self._points[point].keys() & QUANTITIES
+        shown = self._shown[entity].keys() & QUANTITIES
         if not said or not shown:
             return 0
         return 1 if said & shown else -1
+
+    def qualified(self, point: int, entity: int) -> tuple[str, ...]:
+        """Return the qualifying words that only one of the two has."""
+        said = {word for word, place in self._points[point].items() if place >= 0.7}
+        unlike = (said & QUALIFIERS) ^ (self._shown[entity].keys() & QUALIFIERS)
+        if self._domains[entity] in SET_BY_PEOPLE:
+            unlike -= {"setpoint"}
+        return tuple(sorted(unlike))
 
     def _alike(
         self, point: int, words: Mapping[str, float], telling: Mapping[str, float]
@@ -182,8 +221,8 @@ class Names:
         mine, weights = self._points[point], self._telling_points
         common: dict[str, float] = {}
         found = wanted = 0.0
-        for word in words:
-            weight = telling[word]
+        for word, place in words.items():
+            weight = telling[word] * place
             same = max((_same(word, other) for other in mine), default=0.0)
             wanted += weight
             found += weight * same
@@ -204,7 +243,10 @@ def _same(one: str, other: str) -> float:
     if one == other:
         return 1.0
     shorter, longer = sorted((one, other), key=len)
-    return 0.8 if len(shorter) >= 3 and longer.startswith(shorter) else 0.0
+    if len(shorter) >= 3 and longer.startswith(shorter):
+        return 0.8
+    # One word, bent: reachable and reachability.
+    return 0.7 if len(shorter) >= 7 and longer.startswith(shorter[:6]) else 0.0
 
 
 def _telling(names: Sequence[set[str]]) -> dict[str, float]:
