@@ -40,6 +40,17 @@ from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
 from .journal import Query
 from .lists import BlockList, ListError, load as load_lists
+from .matching import (
+    Candidate as MatchCandidate,
+    Entity as MatchEntity,
+    Point as MatchPoint,
+    Reason as MatchReason,
+    ReasonKind as MatchReasonKind,
+    Result as MatchResult,
+    Sample as MatchSample,
+    State as MatchState,
+    match,
+)
 from .names import expand as expand_name, fold as fold_name
 from .neighbours import Neighbours
 from .preview import Preview
@@ -58,6 +69,14 @@ __all__ = [
     "Flow",
     "Format",
     "ListError",
+    "MatchCandidate",
+    "MatchEntity",
+    "MatchPoint",
+    "MatchReason",
+    "MatchReasonKind",
+    "MatchResult",
+    "MatchSample",
+    "MatchState",
     "Neighbours",
     "NotCoarseError",
     "PathSyntaxError",
@@ -74,6 +93,7 @@ __all__ = [
     "flows",
     "fold_name",
     "load_lists",
+    "match",
     "parse_path",
     "start_over",
     "subject_of",

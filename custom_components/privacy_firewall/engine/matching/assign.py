@@ -34,7 +34,7 @@ def settle(rows: Sequence[Mapping[int, Pair]]) -> tuple[list[tuple[Key, float]],
     taken: dict[int, list[int]] = {}
     sure: list[tuple[Key, float]] = []
     while open_:
-        found = _confidences(open_, taken)
+        found = _confidences(open_)
         key = max(found, key=lambda one: (found[one], -one[0], -one[1]))
         if found[key] < THRESHOLD:
             break
@@ -47,12 +47,12 @@ def settle(rows: Sequence[Mapping[int, Pair]]) -> tuple[list[tuple[Key, float]],
             for one, pair in open_.items()
             if one[0] != key[0] or (pair.values >= TOLD_TWICE and pair.device == device)
         }
-    found = _confidences(open_, taken)
+    found = _confidences(open_)
     unsure = [(key, found[key]) for key in open_ if key[0] not in taken and found[key] >= ASKED]
     return sure, sorted(unsure, key=lambda one: (one[0][0], -one[1], one[0][1]))
 
 
-def _confidences(open_: Mapping[Key, Pair], taken: Mapping[int, Sequence[int]]) -> dict[Key, float]:
+def _confidences(open_: Mapping[Key, Pair]) -> dict[Key, float]:
     odds = {key: math.exp(min(40.0, pair.weight / TEMPERATURE)) for key, pair in open_.items()}
     of_point: dict[int, float] = {}
     of_entity: dict[int, float] = {}

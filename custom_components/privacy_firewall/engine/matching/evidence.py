@@ -6,12 +6,11 @@ pairs (`tests/engine/matching`); none is of a vendor, an appliance or a unit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-import math
 
 from . import history, overlap
 from .history import Guess
 from .overlap import Told
-from .series import Form, Levels, Series, of_entity, of_point
+from .series import Form, Levels, of_entity, of_point
 from .shapes import Entity, Point, Reason, ReasonKind
 from .units import Conversion, conversions
 from .wording import Names
@@ -119,14 +118,12 @@ class Evidence:
 
     def _told(self, point: int, some: Sequence[int], entity: int) -> Told | None:
         found = [
-            told
-            for index in some
-            if (told := self._over_time(self._mine[point][index], entity)) is not None
+            told for index in some if (told := self._over_time(point, index, entity)) is not None
         ]
         return max(found, key=lambda one: one.weight, default=None)
 
-    def _over_time(self, mine: Series, entity: int) -> Told | None:
-        theirs = self._theirs[entity]
+    def _over_time(self, point: int, index: int, entity: int) -> Told | None:
+        mine, theirs = self._mine[point][index], self._theirs[entity]
         span = overlap.span(mine, theirs)
         if span is None or (mine.constant and theirs.constant):
             return None
@@ -143,9 +140,20 @@ class Evidence:
                 self._levels[entity],
                 when,
                 slacks=(QUICK_SLACK, slack / 4, slack),
-                conversions=self._conversions[entity],
+                conversions=self._near(point, index, entity),
             )
         return None
+
+    def _near(self, point: int, index: int, entity: int) -> list[Conversion]:
+        one, other = self._mine_quantiles[point][index], self._theirs_quantiles[entity]
+        if one is None or other is None:
+            return []
+        step = self._theirs[entity].step
+        return [
+            conversion
+            for conversion in self._conversions[entity]
+            if history.reachable(one, other, step, conversion)
+        ]
 
     def _guess(self, point: int, some: Sequence[int], entity: int) -> Guess:
         found = [self._past(point, index, entity) for index in some]

@@ -23,6 +23,15 @@ class Guess(NamedTuple):
     counts: bool
 
 
+def reachable(
+    mine: Sequence[float], theirs: Sequence[float], step: float, conversion: Conversion
+) -> bool:
+    """Tell whether a number's quantiles, converted, come near those of the other at all."""
+    ends = sorted((conversion(mine[0]), conversion(mine[-1])))
+    slack = 0.5 * max(theirs[-1] - theirs[0], ends[1] - ends[0]) + 0.05 * abs(theirs[2]) + step
+    return ends[0] - slack <= theirs[-1] and theirs[0] - slack <= ends[1]
+
+
 def numbers(
     point: Series,
     entity: Series,
@@ -65,13 +74,9 @@ def _apart(
 
 def _onward(point: Series, entity: Series, conversion: Conversion) -> float:
     """Return how far a counter is from where it should be by now."""
-    then = [(at, one) for at, one in zip(entity.starts, entity.values, strict=True) if _is(one)]
-    now = [(at, one) for at, one in zip(point.starts, point.values, strict=True) if _is(one)]
+    then, now = _numbered(entity), _numbered(point)
     (begin, first), (end, last) = then[0], then[-1]
     at, sent = now[0]
-    assert isinstance(first, float)
-    assert isinstance(last, float)
-    assert isinstance(sent, float)
     pace = (last - first) / max(1.0, end - begin)
     wanted = last + pace * (at - end)
     tolerance = max(
@@ -84,8 +89,9 @@ def _onward(point: Series, entity: Series, conversion: Conversion) -> float:
     return away if conversion(sent) >= last - tolerance / 10 else 2 * away
 
 
-def _is(value: object) -> bool:
-    return isinstance(value, float)
+def _numbered(series: Series) -> list[tuple[float, float]]:
+    pairs = zip(series.starts, series.values, strict=True)
+    return [(at, one) for at, one in pairs if isinstance(one, float)]
 
 
 def words(point: Series, entity: Series, options: frozenset[str]) -> float:
@@ -114,7 +120,7 @@ def pace(point: Series, entity: Series) -> float:
 
 
 def rarity(likeness: float, all_of_them: Sequence[float]) -> float:
-    """Return nats for a likeness, by how many other entities are as like; nought if it says none."""
+    """Return nats for a likeness: the more, the fewer other entities are as like."""
     if likeness < 0:
         return 0.0
     told = [one for one in all_of_them if one >= 0]

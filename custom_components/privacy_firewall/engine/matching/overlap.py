@@ -5,8 +5,9 @@ unlikely it is by chance, so that `off` beside `off` counts for nothing and 1013
 for much.
 """
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import product
 import math
 from statistics import median
@@ -63,8 +64,6 @@ def looks(point: Series, entity: Series, since: float, until: float) -> list[flo
 
 
 def _next(seen: Sequence[float], after: float) -> float | None:
-    from bisect import bisect_right
-
     index = bisect_right(seen, after)
     return seen[index] if index < len(seen) else None
 
@@ -76,20 +75,25 @@ def numbers(
     when: Sequence[float],
     *,
     slacks: Sequence[float],
-    conversions: Iterable[Conversion],
+    conversions: Sequence[Conversion],
 ) -> Told | None:
-    """Compare numbers; None where nothing changed while both were seen."""
+    """Compare numbers; None where nothing changed while both were seen.
+
+    No conversion at all says that none brings one near the other.
+    """
     if len(when) < 3 or not levels:
         return None
+    if not conversions:
+        return Told(max(-CAP, len(when) * math.log(SLIP)), 0, len(when), 0.0, SAME)
     best: Told | None = None
     few = spread(when, QUICK)
     for one, slack in product(conversions, slacks):
-        quick = _compare(point, entity, levels, few, slack, one)
+        quick = _compare(point, entity, levels, few, slack=slack, conversion=one)
         if quick is None or (quick.weight < 0 and len(few) < len(when)):
             # As bad as a guess; remembered, for that too is told.
             found = quick and quick._replace(weight=quick.weight * len(when) / len(few))
         else:
-            found = _compare(point, entity, levels, when, slack, one)
+            found = _compare(point, entity, levels, when, slack=slack, conversion=one)
         if found and (best is None or found.weight - one.cost > best.weight):
             best = found._replace(weight=found.weight - one.cost)
     return best and best._replace(weight=max(-CAP, min(CAP, best.weight)))
@@ -100,6 +104,7 @@ def _compare(
     entity: Series,
     levels: Levels,
     when: Sequence[float],
+    *,
     slack: float,
     conversion: Conversion,
 ) -> Told | None:
@@ -137,9 +142,7 @@ def _compare(
     return Told(weight, agreed, looked, median(late) if late else 0.0, conversion)
 
 
-def moments(
-    point: Series, entity: Series, when: Sequence[float], *, slack: float
-) -> Told | None:
+def moments(point: Series, entity: Series, when: Sequence[float], *, slack: float) -> Told | None:
     """Compare times: as such, in seconds or milliseconds, or as what is left until then."""
     best: Told | None = None
     for text, scale, relative in (
@@ -157,9 +160,7 @@ def moments(
             wanted = sent * scale + (at if relative else 0.0)
             values = [
                 entity.values[index]
-                for index in range(
-                    max(0, entity.index(at - slack)), entity.index(at + slack) + 1
-                )
+                for index in range(max(0, entity.index(at - slack)), entity.index(at + slack) + 1)
             ]
             if any(isinstance(value, float) for value in values):
                 looked += 1
@@ -192,7 +193,7 @@ def words(
     mine, theirs = list(spread(mine, MAX_LOOKS)), list(spread(theirs, MAX_LOOKS))
     best: Told | None = None
     for slack in slacks:
-        found = _together(point, entity, mine, theirs, slack, until - since)
+        found = _together(point, entity, mine, theirs, slack=slack, lasted=until - since)
         if found and (best is None or found.weight > best.weight):
             best = found
     return best
@@ -203,6 +204,7 @@ def _together(
     entity: Series,
     mine: Sequence[int],
     theirs: Sequence[int],
+    *,
     slack: float,
     lasted: float,
 ) -> Told | None:
@@ -215,11 +217,13 @@ def _together(
         at = entity.starts[index]
         middle = min(at + slack, (at + entity.until(index)) / 2)
         table[point.at(middle), entity.values[index]] += 1
-    table = Counter({
-        pair: count
-        for pair, count in table.items()
-        if pair[0] is not None and pair[1] is not None
-    })
+    table = Counter(
+        {
+            pair: count
+            for pair, count in table.items()
+            if pair[0] is not None and pair[1] is not None
+        }
+    )
     total = sum(table.values())
     if total < 2:
         return None

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
+from itertools import pairwise
 import math
 import re
 from statistics import median
@@ -103,7 +104,7 @@ class Series:
 
     def pace(self) -> float:
         """Return the median of seconds between changes; an hour where there are hardly any."""
-        gaps = [after - before for before, after in zip(self.starts, self.starts[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(self.starts)]
         return median(gaps) if len(gaps) > 8 else 3600.0
 
 
@@ -245,7 +246,7 @@ def _rises(numbers: Sequence[float]) -> bool:
     """Tell whether it is a counter: it changed, and never fell."""
     if len(set(numbers)) < 3:
         return False
-    return all(after >= before for before, after in zip(numbers, numbers[1:], strict=False))
+    return all(after >= before for before, after in pairwise(numbers))
 
 
 def is_switch(words: Iterable[str]) -> bool:

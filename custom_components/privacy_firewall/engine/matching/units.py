@@ -44,7 +44,7 @@ _FAMILIES: tuple[dict[str, float], ...] = (
     {"L/min": 1, "m³/h": 1 / 0.06, "gal/min": 3.785411784},
     {"g": 1, "kg": 1e3, "mg": 1e-3, "lb": 453.59237, "oz": 28.349523},
     {"s": 1, "ms": 1e-3, "min": 60, "h": 3600, "d": 86400},
-    {"µg/m³": 1, "mg/m³": 1e3},  # noqa: RUF001 - as Home Assistant wrote it for long
+    {"µg/m³": 1, "mg/m³": 1e3},
     {"μg/m³": 1, "mg/m³": 1e3},
     {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024, "MiB": 1048576},
 )

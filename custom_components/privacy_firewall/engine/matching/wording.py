@@ -78,16 +78,14 @@ QUANTITIES = frozenset(
 )
 """Words that say what kind of thing is measured: two unlike ones are hardly the same."""
 
-_NOISE = frozenset(
-    "value values data body payload header query path state status sensor".split()
-)
+_NOISE = frozenset("value values data body payload header query path state status sensor".split())
 QUALIFIERS = frozenset(
     """
     setpoint maximum minimum average trend forecast yesterday today weekly monthly yearly
     remaining persisted delta raw gust
     """.split()
 )
-"""Words that make another thing of the same quantity: the warmest of a day is not how warm it is."""
+"""Words that make another thing of the same quantity: the warmest of a day is not how warm now."""
 SET_BY_PEOPLE = frozenset("number select switch climate water_heater humidifier".split())
 """Domains of what people set; there a setpoint need not be called one."""
 
@@ -139,9 +137,7 @@ class Names:
 
     def __init__(self, points: Sequence[Point], entities: Sequence[Entity]) -> None:
         """Read all names."""
-        shown = [
-            words_of(f"{one.device} {one.name} {one.device_class or ''}") for one in entities
-        ]
+        shown = [words_of(f"{one.device} {one.name} {one.device_class or ''}") for one in entities]
         known = frozenset(
             word
             for word in (*_STANDS_FOR, *(word for words in shown for word in words))
