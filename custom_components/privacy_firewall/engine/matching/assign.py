@@ -40,12 +40,12 @@ def settle(rows: Sequence[Mapping[int, Pair]]) -> tuple[list[tuple[Key, float]],
             break
         sure.append((key, found[key]))
         taken.setdefault(key[0], []).append(key[1])
-        device = open_[key].device
+        place = open_[key].place
         open_ = {one: pair for one, pair in open_.items() if one[1] != key[1]}
         open_ = {
             one: pair
             for one, pair in open_.items()
-            if one[0] != key[0] or (pair.values >= TOLD_TWICE and pair.device == device)
+            if one[0] != key[0] or (pair.values >= TOLD_TWICE and pair.place == place)
         }
     found = _confidences(open_)
     unsure = [(key, found[key]) for key in open_ if key[0] not in taken and found[key] >= ASKED]
@@ -56,20 +56,20 @@ def _confidences(open_: Mapping[Key, Pair]) -> dict[Key, float]:
     odds = {key: math.exp(min(40.0, pair.weight / TEMPERATURE)) for key, pair in open_.items()}
     of_point: dict[int, float] = {}
     of_entity: dict[int, float] = {}
-    told: dict[tuple[int, str], float] = {}
+    told: dict[tuple[int, tuple[str, str]], float] = {}
     for (point, entity), one in odds.items():
         of_point[point] = of_point.get(point, 0.0) + one
         of_entity[entity] = of_entity.get(entity, 0.0) + one
         pair = open_[point, entity]
         if pair.values >= TOLD_TWICE:
-            told[point, pair.device] = told.get((point, pair.device), 0.0) + one
+            told[point, pair.place] = told.get((point, pair.place), 0.0) + one
     found: dict[Key, float] = {}
     for (point, entity), one in odds.items():
         rivals = of_entity[entity] - one + of_point[point] - one
         pair = open_[point, entity]
         if pair.values >= TOLD_TWICE:
             # Two entities of a device that both follow a data point are no doubt about either.
-            rivals -= told[point, pair.device] - one
+            rivals -= told[point, pair.place] - one
         found[point, entity] = one / (1.0 + one + max(0.0, rivals))
     return found
 

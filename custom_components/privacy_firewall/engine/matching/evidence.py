@@ -51,12 +51,13 @@ NO_VALUE = frozenset(
 class Pair:
     """What is known of a pair.
 
-    `weight` is the sum, `values` the part of values over time, `device` where the entity is.
+    `weight` is the sum, `values` the part of values over time, `place` the entity's
+    integration and device.
     """
 
     weight: float
     values: float
-    device: str
+    place: tuple[str, str]
     reasons: tuple[Reason, ...]
 
 
@@ -213,7 +214,8 @@ class Evidence:
             )
         reasons.append(self._of_device(self._entities[entity]))
         weight = PRIOR + sum(one.weight for one in reasons)
-        return Pair(weight, values, self._entities[entity].device, tuple(reasons))
+        shown = self._entities[entity]
+        return Pair(weight, values, (shown.platform, shown.device), tuple(reasons))
 
     def _of_past(
         self, point: int, entity: int, guess: Guess, usual: Sequence[float], told: Told | None

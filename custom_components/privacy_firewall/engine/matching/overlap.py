@@ -50,17 +50,13 @@ def looks(point: Series, entity: Series, since: float, until: float) -> list[flo
 
     `since` and `until` are the time in which both were seen.
     """
-    mine = [point.starts[index] for index in point.changes()]
-    mine = [when for when in mine if since <= when <= until]
-    theirs: list[float] = []
-    for index in entity.changes():
-        start, end = entity.starts[index], entity.until(index)
-        if not since <= start <= until:
-            continue
-        at = _next(point.seen, start)
-        if at is not None and at <= end:
-            theirs.append(at)
-    return sorted({*spread(mine, MAX_LOOKS), *spread(theirs, MAX_LOOKS)})
+    mine = {point.starts[one] for one in spread(point.changes(since, until), MAX_LOOKS)}
+    theirs = {
+        at
+        for one in spread(entity.changes(since, until), MAX_LOOKS)
+        if (at := _next(point.seen, entity.starts[one])) is not None and at <= entity.until(one)
+    }
+    return sorted(mine | theirs)
 
 
 def _next(seen: Sequence[float], after: float) -> float | None:
@@ -186,11 +182,10 @@ def words(
     A code, an inverted switch and a word of another language all tell by going together. None
     where neither side changed while both were seen.
     """
-    mine = [index for index in point.changes() if since <= point.starts[index] <= until]
-    theirs = [index for index in entity.changes() if since <= entity.starts[index] <= until]
+    mine, theirs = point.changes(since, until), entity.changes(since, until)
     if len(mine) + len(theirs) < 2:
         return None
-    mine, theirs = list(spread(mine, MAX_LOOKS)), list(spread(theirs, MAX_LOOKS))
+    mine, theirs = spread(mine, MAX_LOOKS), spread(theirs, MAX_LOOKS)
     best: Told | None = None
     for slack in slacks:
         found = _together(point, entity, mine, theirs, slack=slack, lasted=until - since)

@@ -6,7 +6,7 @@ folded: `BSH.Common.EnumType.DoorState.Open` is `open`, `extraHigh` is `extra_hi
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from itertools import pairwise
@@ -26,9 +26,13 @@ MAX_WORD = 80
 """Characters of a word that are kept."""
 MAX_WORDS = 16
 """Unlike words (or numbers, where they are codes) up to which a series is a choice."""
+SILENT = 6 * 3_600.0
+"""Seconds without a change from which on an entity may have fallen silent."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-_NUMBER = re.compile(r"\s*([+-]?\d{1,18}(?:\.\d{1,18})?(?:[eE][+-]?\d{1,2})?)\s*([^\d\s].{0,7})?")
+_NUMBER = re.compile(
+    r"\s*([+-]?\d{1,18}(?:\.\d{1,18})?(?:[eE][+-]?\d{1,2})?)\s*([^\d\s][^\d]{0,7})?"
+)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _CLOCK = re.compile(r"(\d{1,3}):(\d\d)")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
@@ -52,8 +56,8 @@ class Form(Enum):
 class Series:
     """Runs of equal values: `starts` in order, until the next; None where nothing is known.
 
-    `ordered` are the numbers in order with the time each was there, `step` the smallest
-    difference they can show.
+    `seen` are all times it was seen at, `words` all it said; `step` is the smallest
+    difference they can show, `changed` the places of runs that follow another known value.
     """
 
     form: Form
@@ -64,11 +68,12 @@ class Series:
     step: float
     words: frozenset[str]
     rises: bool
+    changed: tuple[int, ...]
 
     @property
     def constant(self) -> bool:
         """Whether it never changed, so that its course tells nothing."""
-        return len({one for one in self.values if one is not None}) < 2
+        return not self.changed
 
     def index(self, when: float) -> int:
         """Return which run is at a time; -1 before the first."""
@@ -83,14 +88,11 @@ class Series:
         """Return when a run ends."""
         return self.starts[index + 1] if index + 1 < len(self.starts) else self.end
 
-    def changes(self) -> list[int]:
-        """Return the runs that follow another known value."""
-        values = self.values
-        return [
-            index
-            for index in range(1, len(values))
-            if values[index] is not None and values[index - 1] is not None
-        ]
+    def changes(self, since: float = -math.inf, until: float = math.inf) -> tuple[int, ...]:
+        """Return the runs that begin in a time and follow another known value."""
+        first = bisect_left(self.changed, bisect_left(self.starts, since))
+        last = bisect_left(self.changed, bisect_right(self.starts, until))
+        return self.changed[first:last]
 
     def known(self) -> Iterator[tuple[Plain, float]]:
         """Yield each known value and for how many seconds it was there."""
@@ -108,7 +110,7 @@ class Series:
         return median(gaps) if len(gaps) > 8 else 3600.0
 
 
-NOTHING = Series(Form.NOTHING, (), (), (), 0.0, 0.0, frozenset(), rises=False)
+NOTHING = Series(Form.NOTHING, (), (), (), 0.0, 0.0, frozenset(), rises=False, changed=())
 
 
 def of_point(point: Point) -> list[Series]:
@@ -135,7 +137,19 @@ def of_entity(entity: Entity, now: float) -> Series:
         (one for one in entity.states[-MAX_READ:] if math.isfinite(one.at)), key=lambda one: one.at
     )
     read = [(one.at, None if one.state.lower() in _GONE else one.state) for one in states]
-    return _series(read, now, moments=entity.device_class == "timestamp")
+    return _awake(_series(read, now, moments=entity.device_class == "timestamp"))
+
+
+def _awake(series: Series) -> Series:
+    """End a series that fell silent: an integration may keep its last state when it is starved."""
+    gaps = [after - before for before, after in pairwise(series.starts)]
+    if len(gaps) < 8:
+        return series
+    longest = max(gaps)
+    silent = series.end - series.starts[-1]
+    if silent < max(SILENT, 4 * longest):
+        return series
+    return replace(series, end=series.starts[-1] + longest)
 
 
 def _series(
@@ -163,6 +177,11 @@ def _series(
         _step(numbers),
         frozenset(one for one in values if isinstance(one, str)),
         _rises(numbers),
+        tuple(
+            index
+            for index, (before, after) in enumerate(pairwise(values), start=1)
+            if before is not None and after is not None
+        ),
     )
 
 
