@@ -1,8 +1,5 @@
 """Data points meet the entities that show the same, by what both tell and when."""
 
-import pytest
-
-from engine.matching import ReasonKind
 from matching_home import (
     HOUR,
     NOW,
@@ -17,6 +14,10 @@ from matching_home import (
     texts,
     walk,
 )
+import pytest
+
+from engine.matching import ReasonKind
+from engine.matching.assign import THRESHOLD
 
 WARM = {"device_class": "temperature", "unit": "°C"}
 
@@ -53,7 +54,7 @@ def test_a_number_is_known_in_another_unit(unit: str, shown: Wording, told: str)
     [
         (lambda value: value, lambda value: not value),
         (lambda value: "open" if value else "closed", lambda value: value),
-        (lambda value: int(value), lambda value: not value),
+        (int, lambda value: not value),
         (lambda value: 17 if value else 4, lambda value: value),
         (lambda value: "0x1F" if value else "0xA0", lambda value: value),
     ],
@@ -239,6 +240,7 @@ def test_a_days_maximum_is_not_the_value():
     sent = [point("$.body.max_temperature", course), point("$.body.temperature", course)]
 
     assert pairs(match(sent, shown)) == {("$.body.temperature", "sensor.a")}
+    assert "only one of them says: maximum" in texts(match(sent[:1], shown))
 
 
 def test_a_helper_that_follows_takes_no_data_point():
@@ -254,6 +256,20 @@ def test_a_helper_that_follows_takes_no_data_point():
     }
 
 
+def test_what_another_integration_made_is_asked_about():
+    course = openings("a")
+    shown = [
+        entity("binary_sensor.ready", "Laundry ready", course, platform="template"),
+        entity("sensor.a", "Temperature", walk("a"), **WARM),
+        entity("sensor.b", "Humidity", walk("b"), unit="%"),
+    ]
+
+    result = match([point("$.body.operatingState", course)], shown)
+
+    assert not result.automatic
+    assert [one.entity_id for one in result.asked] == ["binary_sensor.ready"]
+
+
 def test_a_button_is_no_data_point():
     course = openings("a")
     shown = [entity("button.door", "Door", course), entity("update.door", "Door", course)]
@@ -265,12 +281,10 @@ def test_a_button_is_no_data_point():
 
 def test_an_entity_has_one_source_at_most():
     course = walk("a")
-    shown = [entity("sensor.a", "Temperature", course, **WARM)]
-    sent = [point(f"$.body.t{n}", course) for n in range(5)]
+    shown = [entity("sensor.a", "Oven temperature", course, **WARM)]
+    sent = [point("$.body.x1", course), point("$.body.oven.temperature", course)]
 
-    result = match(sent, shown)
-
-    assert len(result.automatic) <= 1
+    assert pairs(match(sent, shown)) == {("$.body.oven.temperature", "sensor.a")}
 
 
 # --- What comes out ---
@@ -281,7 +295,7 @@ def test_reasons_tell_figures_and_no_values():
     result = match([point("$.body.mode", course)], [entity("sensor.mode", "Mode", course)])
 
     (found,) = result.automatic
-    assert 0.8 <= found.confidence <= 1
+    assert THRESHOLD <= found.confidence <= 1
     assert any(reason.kind is ReasonKind.VALUES for reason in found.reasons)
     assert "porto" not in texts(result).lower()
     assert "flu" not in texts(result).lower()

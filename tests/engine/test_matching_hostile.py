@@ -4,11 +4,11 @@ from collections.abc import Iterator
 import math
 import random
 
+from matching_home import NOW, entity, match, point, walk
 import pytest
 
 from engine import matching
-from engine.matching import Entity, Point, Sample, State, overlap, series, shapes, units
-from matching_home import NOW, entity, match, point, walk
+from engine.matching import Entity, Point, Sample, State, overlap, series, shapes, units, wording
 
 HUGE = "x" * 1_000_000
 
@@ -27,7 +27,7 @@ HUGE = "x" * 1_000_000
         HUGE,
         "",
         "\x00\ud800",
-        "٣",  # noqa: RUF001 - a digit, but not one of ours
+        "٣",
         "9999-99-99T99:99:99Z",
         "0001-01-01T00:00:00+14:00",
         None,
@@ -68,6 +68,10 @@ def test_names_of_any_length_are_read_in_part():
     assert match(sent, shown).automatic == ()
 
 
+def test_of_a_name_only_the_beginning_is_read():
+    assert wording.words_of("door " + "x" * 300 + " window") == ["door", "x" * 40]
+
+
 def test_times_that_are_none_or_out_of_order_are_no_harm():
     course = walk("a")
     mixed = [*course, (math.nan, 3.0), (math.inf, 4.0)]
@@ -90,7 +94,7 @@ def test_of_many_samples_the_newest_are_kept():
 
     for one in (mine, theirs):
         assert len(one.starts) == shapes.MAX_RUNS
-        assert len(one.seen) == series.MAX_READ
+        assert len(one.seen) == series.MAX_SEEN
         assert one.starts[-1] == 99_999
 
 

@@ -1,4 +1,4 @@
-"""The matcher on the labelled cases it was written with. `scripts/bench matching` has the others."""
+"""The matcher on the labelled cases that it was written with."""
 
 import labelled
 from measured import automatic, by_name, matched, precision, recall, total

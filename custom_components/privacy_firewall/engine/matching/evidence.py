@@ -52,12 +52,13 @@ class Pair:
     """What is known of a pair.
 
     `weight` is the sum, `values` the part of values over time, `place` the entity's
-    integration and device.
+    integration and device, `foreign` that another integration than the appliance's made it.
     """
 
     weight: float
     values: float
     place: tuple[str, str]
+    foreign: bool
     reasons: tuple[Reason, ...]
 
 
@@ -215,7 +216,8 @@ class Evidence:
         reasons.append(self._of_device(self._entities[entity]))
         weight = PRIOR + sum(one.weight for one in reasons)
         shown = self._entities[entity]
-        return Pair(weight, values, (shown.platform, shown.device), tuple(reasons))
+        place = shown.platform, shown.device
+        return Pair(weight, values, place, shown.platform != self._platform, tuple(reasons))
 
     def _of_past(
         self, point: int, entity: int, guess: Guess, usual: Sequence[float], told: Told | None

@@ -182,7 +182,8 @@ def words(
     A code, an inverted switch and a word of another language all tell by going together. None
     where neither side changed while both were seen.
     """
-    mine, theirs = point.changes(since, until), entity.changes(since, until)
+    mine: Sequence[int] = point.changes(since, until)
+    theirs: Sequence[int] = entity.changes(since, until)
     if len(mine) + len(theirs) < 2:
         return None
     mine, theirs = spread(mine, MAX_LOOKS), spread(theirs, MAX_LOOKS)

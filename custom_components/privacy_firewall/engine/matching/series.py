@@ -20,6 +20,8 @@ type Plain = float | str
 
 MAX_READ = 16_384
 """Samples of one series that are read at all, the newest."""
+MAX_SEEN = 4_096
+"""Times at which a series was seen that are kept, the newest."""
 MAX_ITEMS = 4
 """Items of an array that are looked at as series of their own, in the order they stand in."""
 MAX_WORD = 80
@@ -56,7 +58,7 @@ class Form(Enum):
 class Series:
     """Runs of equal values: `starts` in order, until the next; None where nothing is known.
 
-    `seen` are all times it was seen at, `words` all it said; `step` is the smallest
+    `seen` are the last times it was seen at, `words` all it said; `step` is the smallest
     difference they can show, `changed` the places of runs that follow another known value.
     """
 
@@ -172,7 +174,7 @@ def _series(
         form,
         tuple(starts),
         tuple(values),
-        tuple(seen),
+        tuple(seen[-MAX_SEEN:]),
         max(seen[-1], now or 0.0),
         _step(numbers),
         frozenset(one for one in values if isinstance(one, str)),
