@@ -243,6 +243,28 @@ def test_a_days_maximum_is_not_the_value():
     assert "only one of them says: maximum" in texts(match(sent[:1], shown))
 
 
+def test_a_state_class_tells_a_counter_from_a_reading():
+    rising: Course = [(n * 600.0, float(n % 144)) for n in range(430)]
+    told = {"unit": "kWh", "state_class": "total_increasing"}
+    shown = [entity("sensor.a", "Today", starved(rising), **told)]
+
+    assert "one counts up" in texts(match([point("$.body.today", walk("a"))], shown))
+    assert "one counts up" not in texts(match([point("$.body.today", rising)], shown))
+
+
+@pytest.mark.parametrize("key", ["unique_id", "translation_key"])
+def test_what_an_integration_calls_it_inside_is_a_name_too(key: str):
+    course = walk("a")
+    shown = [
+        entity("sensor.a", "Feuchte", starved(course), **{key: "abc_soil_moisture"}),
+        entity("sensor.b", "Licht", starved(course), **{key: "abc_brightness"}),
+    ]
+
+    assert pairs(match([point("$.body.soilMoisture", course)], shown)) == {
+        ("$.body.soilMoisture", "sensor.a")
+    }
+
+
 def test_a_helper_that_follows_takes_no_data_point():
     course = walk("a")
     shown = [

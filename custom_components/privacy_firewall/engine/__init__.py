@@ -17,6 +17,8 @@ gate that can read, or asked anew of the household's resolvers:
 
     message.read_query → name_rules.decide → journal.append → upstream → name_rules.judge → client
 
+Beside the way through, `match` says which data points other integrations show as entities already.
+
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What
 cannot be read, decided or recorded does not leave.
 

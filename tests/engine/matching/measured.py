@@ -64,7 +64,7 @@ def by_name(case: Case) -> Iterator[Pair]:
     """Yield what one would take who only compared names, as texts, on the appliance's device."""
     shown = [one for one in case.entities if one.device == case.device and one.original_name]
     for point in case.points:
-        name = _plain(" ".join((point.path.removesuffix(".value").rpartition(".")[2],)))
+        name = _plain(point.path.removesuffix(".value").rpartition(".")[2])
         told = {
             one.entity_id: SequenceMatcher(None, name, _plain(one.original_name or "")).ratio()
             for one in shown

@@ -23,6 +23,12 @@ NAMED_ALIKE = 0.3
 """Likeness of names that speaks neither for nor against."""
 QUANTITY = 1.0
 """Nats for the same kind of quantity by name and device class; twice that against unlike ones."""
+COUNTER = 0.9
+"""Share of changes upwards from which a number is a counter, even one that starts anew each day."""
+COUNTED = 16
+"""Changes from which it can be told."""
+MISCOUNTED = -1.5
+"""Nats where the state class says counter and what was sent is none, or the other way round."""
 QUALIFIED = -1.0
 """Nats for each word like *maximum* or *today* that only one of the two has, at most two."""
 OWN_DEVICE = 0.5
@@ -205,6 +211,14 @@ class Evidence:
                     text=f"{'same' if kind > 0 else 'another'} kind of quantity",
                 )
             )
+        if self._miscounted(point, entity):
+            reasons.append(
+                Reason(
+                    kind=ReasonKind.QUANTITY,
+                    weight=MISCOUNTED,
+                    text="one counts up, the other does not",
+                )
+            )
         if unlike := self._names.qualified(point, entity):
             reasons.append(
                 Reason(
@@ -218,6 +232,14 @@ class Evidence:
         shown = self._entities[entity]
         place = shown.platform, shown.device
         return Pair(weight, values, place, shown.platform != self._platform, tuple(reasons))
+
+    def _miscounted(self, point: int, entity: int) -> bool:
+        said = self._entities[entity].state_class
+        sent = [one for one in self._mine[point] if one.form is Form.NUMBERS]
+        if said is None or not sent or min(len(one.changed) for one in sent) < COUNTED:
+            return False
+        counts = [one.climbs >= COUNTER for one in sent]
+        return not any(counts) if said.startswith("total") else all(counts)
 
     def _of_past(
         self, point: int, entity: int, guess: Guess, usual: Sequence[float], told: Told | None

@@ -59,7 +59,8 @@ class Series:
     """Runs of equal values: `starts` in order, until the next; None where nothing is known.
 
     `seen` are the last times it was seen at, `words` all it said; `step` is the smallest
-    difference they can show, `changed` the places of runs that follow another known value.
+    difference they can show, `changed` the places of runs that follow another known value,
+    `climbs` the share of changes that were upwards.
     """
 
     form: Form
@@ -71,6 +72,7 @@ class Series:
     words: frozenset[str]
     rises: bool
     changed: tuple[int, ...]
+    climbs: float
 
     @property
     def constant(self) -> bool:
@@ -112,7 +114,9 @@ class Series:
         return median(gaps) if len(gaps) > 8 else 3600.0
 
 
-NOTHING = Series(Form.NOTHING, (), (), (), 0.0, 0.0, frozenset(), rises=False, changed=())
+NOTHING = Series(
+    Form.NOTHING, (), (), (), 0.0, 0.0, frozenset(), rises=False, changed=(), climbs=0.0
+)
 
 
 def of_point(point: Point) -> list[Series]:
@@ -184,6 +188,7 @@ def _series(
             for index, (before, after) in enumerate(pairwise(values), start=1)
             if before is not None and after is not None
         ),
+        _climbs(numbers),
     )
 
 
@@ -268,6 +273,12 @@ def _rises(numbers: Sequence[float]) -> bool:
     if len(set(numbers)) < 3:
         return False
     return all(after >= before for before, after in pairwise(numbers))
+
+
+def _climbs(numbers: Sequence[float]) -> float:
+    """Return the share of changes that were upwards: of a counter nearly all, even if it resets."""
+    ups = sum(after > before for before, after in pairwise(numbers))
+    return ups / (len(numbers) - 1) if len(numbers) > 1 else 0.0
 
 
 def is_switch(words: Iterable[str]) -> bool:

@@ -35,15 +35,13 @@ class State:
 class Point:
     """A data point: where it stands (`path`, `siblings` as in a `Field`), and what was seen of it.
 
-    `name` is what people call it, as learnt. Samples may come in any order; several at one time are
-    items of an array.
+    Samples may come in any order; several at one time are items of an array.
     """
 
     id: str
     path: str
     siblings: tuple[str, ...] = ()
     template: str = ""
-    name: str = ""
     samples: tuple[Sample, ...] = ()
 
 
@@ -51,7 +49,8 @@ class Point:
 class Entity:
     """An entity as Home Assistant's registries and recorder know it.
 
-    `device` is the name of the device it is on, `platform` the integration that made it.
+    `device` is the name of the device it is on, `platform` the integration that made it; `name` is
+    the entity's original name, not what people call it. Unique id and translation key may be empty.
     """
 
     entity_id: str

@@ -78,11 +78,16 @@ QUANTITIES = frozenset(
 )
 """Words that say what kind of thing is measured: two unlike ones are hardly the same."""
 
-_NOISE = frozenset("value values data body payload header query path state status sensor".split())
+_NOISE = frozenset(
+    """
+    value values data body payload header query path state status sensor attributes properties
+    components main reported raw localized value_raw value_localized
+    """.split()
+)
 QUALIFIERS = frozenset(
     """
     setpoint maximum minimum average trend forecast yesterday today weekly monthly yearly
-    remaining persisted delta raw gust
+    remaining persisted delta gust
     """.split()
 )
 """Words that make another thing of the same quantity: the warmest of a day is not how warm now."""
@@ -144,10 +149,12 @@ class Names:
             if len(word) >= 3 or word == "in"
         )
         self._ids = [self._split(words_of(one.unique_id), known) for one in entities]
+        self._keys = [self._split(words_of(one.translation_key), known) for one in entities]
         self._shown = [self._of_entity(one, known) for one in entities]
         self._points = [self._of_point(one, known) for one in points]
         self._telling = _telling([set(words) for words in self._shown])
         self._telling_ids = _telling([set(words) for words in self._ids])
+        self._telling_keys = _telling([set(words) for words in self._keys])
         self._telling_points = _telling([set(words) for words in self._points])
         self._domains = [one.entity_id.partition(".")[0] for one in entities]
 
@@ -171,7 +178,8 @@ class Names:
         for part in reversed([*kept[-3:], *told[:-1], *tail[-2:]]):
             for word in self._split(words_of(part), known):
                 found.setdefault(word, weight)
-            weight *= 0.7
+            # A place in a list names nothing.
+            weight *= 1.0 if part.isdigit() else 0.7
         for word in self._split(words_of(point.template.rpartition("/")[2]), known):
             found.setdefault(word, 0.3)
         return found
@@ -188,12 +196,13 @@ class Names:
     def likeness(self, point: int, entity: int) -> tuple[float, tuple[str, ...]]:
         """Return from 0 to 1 how much is named alike, and the words in common, most telling first.
 
-        Words count by how few of the appliance's have them. The unique id, where there is one, is
-        a second name: the better of the two counts.
+        Words count by how few of the appliance's have them. Unique id and translation key, where
+        there are any, are names too: the best of them counts.
         """
         by_name = self._alike(point, self._shown[entity], self._telling)
         by_id = self._alike(point, self._ids[entity], self._telling_ids)
-        return max(by_name, by_id, key=lambda one: one[0])
+        by_key = self._alike(point, self._keys[entity], self._telling_keys)
+        return max(by_name, by_id, by_key, key=lambda one: one[0])
 
     def quantities(self, point: int, entity: int) -> int:
         """Return 1 where both name the same kind of quantity, -1 where unlike ones, else 0."""
