@@ -1,5 +1,8 @@
 """The matcher on the labelled cases that it was written with."""
 
+from dataclasses import replace
+import random
+
 import labelled
 from measured import automatic, by_name, matched, precision, recall, total
 import pytest
@@ -26,6 +29,22 @@ def test_no_appliance_is_matched_wrong_for_the_most(name: str):
     judged = labelled.case("learn", name).judge(automatic(matched(labelled.case("learn", name))))
 
     assert precision(judged) >= 0.9
+
+
+@pytest.mark.parametrize(("starved", "right"), [(False, 0.97), (True, 0.9)])
+def test_what_has_no_entity_takes_not_another_ones(starved: bool, right: float):
+    judged = []
+    for case in labelled.learn(starved=starved):
+        wanted = sorted({label.entity_id for label in case.labels})
+        gone = set(random.Random(case.name).sample(wanted, len(wanted) // 2))
+        left = replace(
+            case,
+            entities=tuple(one for one in case.entities if one.entity_id not in gone),
+            labels=tuple(one for one in case.labels if one.entity_id not in gone),
+        )
+        judged.append(left.judge(automatic(matched(left))))
+
+    assert precision(total(judged)) >= right
 
 
 def test_names_alone_do_not_suffice():

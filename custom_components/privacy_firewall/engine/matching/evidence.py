@@ -34,6 +34,8 @@ QUALIFIED = -1.0
 OWN_DEVICE = 0.5
 OTHER_DEVICE = -1.0
 """On another device of the same integration: a part of the appliance, or a second one."""
+STRANGE_DEVICE = -2.5
+"""The same where no values over time tell which: a second one of the kind has the same names."""
 OTHER_PLATFORM = -3.0
 """Made by another integration: it has its values from elsewhere, a helper from a sibling."""
 HISTORY = 1.5
@@ -227,7 +229,7 @@ class Evidence:
                     text=f"only one of them says: {', '.join(unlike[:3])}",
                 )
             )
-        reasons.append(self._of_device(self._entities[entity]))
+        reasons.append(self._of_device(self._entities[entity], values))
         weight = PRIOR + sum(one.weight for one in reasons)
         shown = self._entities[entity]
         place = shown.platform, shown.device
@@ -268,11 +270,12 @@ class Evidence:
             text=f"names {alike:.0%} alike{common}",
         )
 
-    def _of_device(self, entity: Entity) -> Reason:
+    def _of_device(self, entity: Entity, values: float) -> Reason:
         if entity.platform != self._platform:
             weight, text = OTHER_PLATFORM, "made by another integration"
         elif entity.device != self._device:
-            weight, text = OTHER_DEVICE, "on another device of the integration"
+            weight = OTHER_DEVICE if values >= UNTOLD else STRANGE_DEVICE
+            text = "on another device of the integration"
         else:
             weight, text = OWN_DEVICE, "on the appliance's device"
         return Reason(kind=ReasonKind.DEVICE, weight=weight, text=text)

@@ -186,10 +186,11 @@ def words(
     theirs: Sequence[int] = entity.changes(since, until)
     if len(mine) + len(theirs) < 2:
         return None
+    often = max(len(mine), len(theirs)) / max(1.0, until - since)
     mine, theirs = spread(mine, MAX_LOOKS), spread(theirs, MAX_LOOKS)
     best: Told | None = None
     for slack in slacks:
-        found = _together(point, entity, mine, theirs, slack=slack, lasted=until - since)
+        found = _together(point, entity, mine, theirs, slack=slack, often=often)
         if found and (best is None or found.weight > best.weight):
             best = found
     return best
@@ -202,7 +203,7 @@ def _together(
     theirs: Sequence[int],
     *,
     slack: float,
-    lasted: float,
+    often: float,
 ) -> Told | None:
     table: Counter[tuple[object, object]] = Counter()
     for index in mine:
@@ -237,7 +238,7 @@ def _together(
     shared -= 0.5 * free * math.log(total)
     hits, late = _coincide(point, entity, mine, theirs, slack)
     looked = len(mine) + len(theirs)
-    chance = min(0.9, 2 * slack * max(len(mine), len(theirs)) / max(1.0, lasted))
+    chance = min(0.9, 2 * slack * often)
     # Changes of one appliance come together (all of it starts at once): each counts for little.
     each = min(1.0, math.log((1 - SLIP) / chance)) if chance < 0.9 else 0.0
     weight = shared + hits * each - (looked - hits) * 1.0
