@@ -20,6 +20,8 @@ gate that can read, or asked anew of the household's resolvers:
 Beside both ways stands `watching`, which decides nothing: whom appliances insist on, what broke
 when a recipient was refused, and what did not (`need_rules`).
 
+Beside the way through, `match` says which data points other integrations show as entities already.
+
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What
 cannot be read, decided or recorded does not leave.
 
@@ -44,6 +46,17 @@ from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
 from .journal import Query
 from .lists import BlockList, ListError, load as load_lists
+from .matching import (
+    Candidate as MatchCandidate,
+    Entity as MatchEntity,
+    Point as MatchPoint,
+    Reason as MatchReason,
+    ReasonKind as MatchReasonKind,
+    Result as MatchResult,
+    Sample as MatchSample,
+    State as MatchState,
+    match,
+)
 from .names import expand as expand_name, fold as fold_name
 from .neighbours import Neighbours
 from .preview import Preview
@@ -63,6 +76,14 @@ __all__ = [
     "Flow",
     "Format",
     "ListError",
+    "MatchCandidate",
+    "MatchEntity",
+    "MatchPoint",
+    "MatchReason",
+    "MatchReasonKind",
+    "MatchResult",
+    "MatchSample",
+    "MatchState",
     "Neighbours",
     "NotCoarseError",
     "PathSyntaxError",
@@ -81,6 +102,7 @@ __all__ = [
     "flows",
     "fold_name",
     "load_lists",
+    "match",
     "may_be_same",
     "parse_path",
     "start_over",

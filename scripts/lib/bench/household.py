@@ -32,6 +32,7 @@ __all__ = [
     "APPLIANCE",
     "HEADERS",
     "HOST",
+    "TESTS",
     "Database",
     "Entry",
     "Firewall",
@@ -44,6 +45,8 @@ __all__ = [
     "recipient",
 ]
 
+TESTS = Path(__file__).resolve().parents[3] / "tests"
+"""Where the labelled pairs are that matching is measured with."""
 HOST = "localhost"
 """A name, not an address: the cloud's name is looked up once per connection, as in a home."""
 APPLIANCE = Appliance(id="brush", name="Toothbrush", addresses=frozenset({"127.0.0.1"}))
