@@ -22,7 +22,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.privacy_firewall.engine import Trouble, diagnose
 from custom_components.privacy_firewall.engine.events import StorageDamaged
-from custom_components.privacy_firewall.issues import SILENT_FOR
+from custom_components.privacy_firewall.issues import SILENT_FOR, written
 from tests.common import (
     FRIDGE,
     Cloud,
@@ -487,3 +487,9 @@ async def test_a_file_that_cannot_be_set_aside_is_said(client: Client, home: Hom
     with patch.object(Path, "replace", side_effect=PermissionError):
         assert (await repair.send())["reason"] == "still_failing"
     assert issues(home.hass) == {"storage_damaged"}
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200b", "\u200f"])
+def test_a_name_from_the_network_does_not_turn_the_line_around(mark: str) -> None:
+    """What a client calls itself stands in titles, where characters that are not seen could lie."""
+    assert written(f"phone{mark}sub\n  vac") == "phonesub vac"

@@ -14,9 +14,10 @@ import pytest
 from resolver import said
 
 from engine.gates.dns import server
+from engine.gates.dns.upstream import ResolverError, Resolvers
 from engine.journal import Entry
 from engine.lookups import Lookups
-from engine.naming import Lookup, LookupVerdict
+from engine.naming import Lookup, LookupVerdict, Resolver as Stated
 from wire import eventually
 
 BIG = "big.example"
@@ -202,3 +203,54 @@ async def test_so_many_answers_are_kept_and_no_more(
     for one in range(10):
         await house.ask(f"n{one}.vendor.example")
         assert len(gate._memo) <= 4
+
+
+# --- The loop ---
+
+
+async def turns_until(over: asyncio.Event) -> int:
+    """Count how often somebody else had a turn of the loop."""
+    turns = 0
+    while not over.is_set():
+        turns += 1
+        await asyncio.sleep(0)
+    return turns
+
+
+async def test_questions_that_arrive_at_once_over_tcp_leave_others_their_turn(house: House) -> None:
+    asked = 400
+    query = dns.message.make_query(OPAQUE, "A").to_wire()
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port, local_addr=(FRIDGE, 0))
+    over = asyncio.Event()
+    counting = asyncio.create_task(turns_until(over))
+    writer.write((len(query).to_bytes(2) + query) * asked)
+    for _ in range(asked):
+        await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+    over.set()
+    assert await counting >= asked
+    writer.close()
+
+
+async def test_what_a_resolver_sends_without_end_leaves_others_their_turn() -> None:
+    """Empty messages, over TCP; over TLS it is the same code."""
+    sent = 2_000
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(2)
+        writer.write(bytes(2 * sent))
+        await writer.drain()
+        writer.close()
+
+    flooding = await asyncio.start_server(flood, "127.0.0.1", 0)
+    port = flooding.sockets[0].getsockname()[1]
+    resolvers = Resolvers([Stated(address="127.0.0.1", port=port)])
+    await resolvers.open()
+    over = asyncio.Event()
+    counting = asyncio.create_task(turns_until(over))
+    # Nobody answers over UDP there; that is refused at once, and the last way is over TCP.
+    with pytest.raises(ResolverError):
+        await resolvers.ask(b"\4shop\7example\0", 1)
+    over.set()
+    assert await counting >= sent
+    await resolvers.close()
+    flooding.close()
