@@ -204,7 +204,7 @@ def with_a_tail(query: Query) -> bytes:
 
 
 def of_another_number(query: Query) -> bytes:
-    return message.answer_nothing(replace(query, id=query.id ^ 1), message.NAME_ERROR, 10)
+    return message.answer_nothing(query._replace(id=query.id ^ 1), message.NAME_ERROR, 10)
 
 
 @pytest.mark.parametrize(

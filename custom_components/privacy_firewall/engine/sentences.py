@@ -23,6 +23,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.INFRASTRUCTURE_REFUSED: "The household does not let appliances ask for such names.",
     Reason.UNKNOWN_CLIENT: "It was asked by nothing the household has named.",
     Reason.UNKNOWN_CLIENT_REFUSED: "The household refuses names to what it has not named.",
+    Reason.CLIENT_NOT_RECOGNISED: "It may be an appliance: its MAC is not known yet.",
     Reason.LISTED: "The name stands on one of the household's lists.",
     Reason.LOCAL_NAME: "A name of the home is not asked for outside of it.",
     Reason.QUESTION_NOT_ALLOWED: "Questions of this kind are not passed on.",
