@@ -42,6 +42,14 @@ def at(address: str, mac: str) -> DhcpServiceInfo:
     return DhcpServiceInfo(ip=address, hostname="", macaddress=mac)
 
 
+@pytest.fixture(autouse=True)
+def behind_a_router(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Addresses of which no MAC can be known; the kernel is not asked here."""
+    behind: set[str] = set()
+    monkeypatch.setattr(household.Routes, "has_no_mac", lambda _, address: address in behind)
+    return behind
+
+
 async def test_a_mac_is_found_by_address(hass: HomeAssistant, seen: list[DhcpServiceInfo]) -> None:
     table = MacTable(hass)
     assert table("192.168.1.5") is None
@@ -60,6 +68,18 @@ async def test_an_address_is_of_who_had_it_last(
     assert table("192.168.1.5") == "aa:bb:cc:00:00:02"
     # And it is found there again without news of either.
     assert table("192.168.1.5") == "aa:bb:cc:00:00:02"
+
+
+async def test_of_whom_no_mac_can_be_known_none_is_awaited(
+    hass: HomeAssistant, seen: list[DhcpServiceInfo], behind_a_router: set[str]
+) -> None:
+    behind_a_router.add("10.8.0.2")
+    table = MacTable(hass)
+    assert table("10.8.0.2") == ""
+    assert table("10.8.0.3") is None
+    # Watchers may see what the kernel does not.
+    seen.append(at("10.8.0.2", "aabbcc000001"))
+    assert table("10.8.0.2") == "aa:bb:cc:00:00:01"
 
 
 async def test_nobody_is_known_without_the_watchers(hass: HomeAssistant) -> None:

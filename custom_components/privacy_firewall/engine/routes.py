@@ -5,8 +5,8 @@ by which way it would answer (rtnetlink(7), RTM_GETROUTE) and over what kind of 
 """
 
 from collections.abc import Callable
+import fcntl
 from ipaddress import ip_address
-from pathlib import Path
 import socket
 import struct
 from time import monotonic
@@ -15,7 +15,10 @@ KEPT_SECONDS = 30.0
 """How long an address is taken to be where it was; networks seldom change."""
 MAX_KEPT = 4_096
 """Addresses remembered."""
-_LINKS = Path("/sys/class/net")
+_GET_FLAGS = 0x8913
+"""SIOCGIFFLAGS of linux/sockios.h (netdevice(7))."""
+_LINK_REQUEST = struct.Struct("=16sH14x")
+"""ifreq of linux/if.h: a link's name and its flags."""
 _MESSAGE = struct.Struct("=IHHII")
 """nlmsghdr of linux/netlink.h: length, type, flags, number, port."""
 _ROUTE = struct.Struct("=BBBBBBBBI")
@@ -51,10 +54,17 @@ def is_on_link(address: str) -> bool | None:
             link = link_of(asking.recv(1 << 13))
         if link is None:
             return False
-        flags = int((_LINKS / socket.if_indextoname(link) / "flags").read_text(), 16)
+        flags = _flags(socket.if_indextoname(link))
     except OSError, AttributeError, struct.error, ValueError:
         return None
     return not flags & _NO_MACS
+
+
+def _flags(link: str) -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asked = _LINK_REQUEST.pack(link.encode(), 0)
+        _, flags = _LINK_REQUEST.unpack(fcntl.ioctl(asking, _GET_FLAGS, asked))
+    return int(flags)
 
 
 def link_of(data: bytes) -> int | None:
