@@ -101,6 +101,10 @@ class MacTable:
             return mac
         return "" if self._routes.has_no_mac(address) else None
 
+    def addresses(self, mac: str) -> list[str]:
+        """Return the IPv4 addresses that have a MAC, as the kernel knows it."""
+        return self._neighbours.addresses(mac)
+
     def _read(self) -> None:
         self._read_at = monotonic()
         if "dhcp" not in self._hass.config.components:
@@ -138,6 +142,7 @@ class Household:
             database=self.database,
             on_event=self._on_event,
             resolve_mac=self.resolve_mac,
+            resolve_addresses=self.resolve_mac.addresses,
             protected_ports=frozenset({hass.http.server_port}),
         )
         self.decisions = Decisions(self.firewall, self.grants, self.async_changed)

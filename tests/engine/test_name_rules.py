@@ -248,6 +248,16 @@ def test_who_it_may_be(source: Source, who: list[str], may_be_none: bool) -> Non
     assert ([one.id for one in found], stranger) == (who, may_be_none)
 
 
+def test_who_is_known_by_an_address_is_known_over_its_other_addresses() -> None:
+    """It was stated by IPv4, asks over IPv6, and its MAC is behind both."""
+    fridge = replace(FRIDGE, macs=frozenset())
+    policy = rules.build(7, (fridge,), (FROST,), [])
+    asking = Source(address="fe80::7", mac="02:00:00:00:00:07", others=("192.168.1.7",))
+    verdict = ask("serial-4711.example", source=asking, policy=policy)
+    assert (verdict.course, verdict.appliances) == (REFUSE, (fridge,))
+    assert ask("a.example", source=replace(asking, others=()), policy=policy).course is FORWARD
+
+
 def test_of_all_that_it_may_be_the_strictest_counts() -> None:
     """The fridge's address with the brush's MAC: what one of them may not, is refused."""
     either = Source(address="192.168.1.7", mac="02:00:00:00:00:08")

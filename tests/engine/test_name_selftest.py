@@ -46,6 +46,16 @@ async def firewall(tmp_path: Path, resolver: Resolver) -> AsyncIterator[Firewall
         await made.stop()
 
 
+async def test_a_gate_that_has_an_ipv6_address_can_be_tested(
+    firewall: Firewall, resolver: Resolver
+) -> None:
+    await firewall.names.open("::1", 0, [Stated(address="127.0.0.1", port=resolver.port)])
+    report = await firewall.self_test()
+    assert report.passed
+    assert len(names(report)) == len(STEPS)
+    assert resolver.seen == []
+
+
 def names(report: Any) -> list[Any]:
     return [one for one in report.checks if one.gate == "dns"]
 

@@ -65,6 +65,21 @@ def test_each_family_has_a_table_of_its_own(tmp_path: Path) -> None:
     assert known.mac("192.168.1.10") is None
 
 
+def test_the_addresses_of_a_mac_are_those_of_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(neighbours, "monotonic", lambda: now[0])
+    table = tmp_path / "arp"
+    table.write_text(TABLE)
+    known = Neighbours(table)
+    assert known.addresses("02:ab:00:00:00:07") == ["192.168.1.7"]
+    assert known.addresses("02:ab:00:00:00:99") == []
+    table.write_text(TABLE.replace("192.168.1.7 ", "192.168.1.6 "))
+    now[0] += KEPT_SECONDS
+    assert known.addresses("02:ab:00:00:00:07") == ["192.168.1.6"]
+
+
 def counting(macs: dict[str, str]) -> tuple[Neighbours, list[str]]:
     """A table of IPv6 neighbours, and a list that has one item for each reading."""
     readings: list[str] = []

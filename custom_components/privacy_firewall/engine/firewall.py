@@ -5,7 +5,7 @@ events. Both are frozen values, so that the engine could live in another process
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 import logging
@@ -77,6 +77,7 @@ class Firewall:
         on_event: Callable[[Event], None],
         clock: Clock | None = None,
         resolve_mac: Callable[[str], str | None] = lambda _: None,
+        resolve_addresses: Callable[[str], Collection[str]] = lambda _: (),
         protected_ports: frozenset[int] = frozenset(),
     ) -> None:
         """Wire the engine; nothing is opened before `start`.
@@ -125,6 +126,7 @@ class Firewall:
                 remember=self._remember_points,
             ),
             resolve_mac=resolve_mac,
+            resolve_addresses=resolve_addresses,
             on_event=self._event,
         )
         self.watching = Watching(

@@ -307,6 +307,8 @@ class Source:
     address: str
     mac: str | None = None
     token: str | None = None
+    others: tuple[str, ...] = ()
+    """Further addresses that are known to have its MAC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The DNS gate as the household has it: opened with its resolvers, closed with them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address
 
 from .events import Event, GateChanged
@@ -23,11 +23,17 @@ class NameGate:
         lookups: Lookups,
         *,
         resolve_mac: Callable[[str], str | None],
+        resolve_addresses: Callable[[str], Collection[str]],
         on_event: Callable[[Event], None],
     ) -> None:
-        """Wire it; `open` starts it. `resolve_mac` tells the MAC of a local address if known."""
+        """Wire it; `open` starts it.
+
+        `resolve_mac` tells the MAC of a local address if known, `resolve_addresses` the IPv4
+        addresses of a MAC.
+        """
         self.lookups = lookups
         self._resolve_mac = resolve_mac
+        self._resolve_addresses = resolve_addresses
         self._on_event = on_event
         self._gate: DnsGate | None = None
         self._resolvers: Resolvers | None = None
@@ -54,7 +60,12 @@ class NameGate:
         if port and any((ip_address(one.address), one.port) == (own, port) for one in resolvers):
             raise ValueError("a resolver is the gate itself")
         asked = Resolvers(resolvers)
-        gate = DnsGate(self.lookups, asked, resolve_mac=self._resolve_mac)
+        gate = DnsGate(
+            self.lookups,
+            asked,
+            resolve_mac=self._resolve_mac,
+            resolve_addresses=self._resolve_addresses,
+        )
         await asked.open()
         try:
             opened = await gate.open(host, port)

@@ -291,6 +291,10 @@ def clients_of(policy: Policy, lookup: Lookup) -> Clients:
     source = lookup.source
     by_mac = policy.by_mac.get(source.mac, ()) if source.mac else ()
     by_address = policy.by_address.get(source.address, ())
+    for other in source.others:
+        # Over IPv6 it has other addresses than it was stated by; one may stand for several.
+        found = policy.by_address.get(other, ())
+        by_address = (*by_address, *(one for one in found if one not in by_address))
     if not by_address:
         if source.mac is None and policy.by_mac:
             return Clients(policy.with_mac, may_be_stranger=True, is_guess=True)

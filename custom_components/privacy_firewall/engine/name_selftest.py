@@ -67,8 +67,13 @@ class Names:
         return f"elsewhere.{self.zone}", f"serial-{secrets.token_hex(4)}.{self.opaque}"
 
 
-def address() -> str:
-    """Return an address of this machine from which nobody else asks."""
+def address_for(gate: str) -> str:
+    """Return an address of this machine from which nobody else asks a gate."""
+    return "::1" if ":" in gate else loopback()
+
+
+def loopback() -> str:
+    """Return an address that this machine has, and that is unlikely to be in use."""
     return ".".join(["127", *(str(1 + secrets.randbelow(250)) for _ in range(3))])
 
 
@@ -98,7 +103,7 @@ class Watching(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         """Start with nothing."""
         self.port = 0
-        self.addresses = {A: ip_address(address()).packed, AAAA: b"\xfd" + secrets.token_bytes(15)}
+        self.addresses = {A: ip_address(loopback()).packed, AAAA: b"\xfd" + secrets.token_bytes(15)}
         self._received: list[bytes] = []
         self._transport: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None

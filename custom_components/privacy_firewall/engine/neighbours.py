@@ -81,6 +81,13 @@ class Neighbours:
             self._missed[address] = now
         return known
 
+    def addresses(self, mac: str) -> list[str]:
+        """Return the IPv4 addresses that have a MAC, as the table has them now."""
+        now = monotonic()
+        if now - self._read_at[4] >= KEPT_SECONDS:
+            self._read_at[4], self._macs[4] = now, _read(self._path)
+        return [address for address, one in self._macs[4].items() if one == mac]
+
     def _may_read(self, now: float) -> bool:
         if now - self._counted_at >= KEPT_SECONDS:
             self._counted_at, self._readings, self._spent = now, 0, 0.0

@@ -81,7 +81,7 @@ class Proving:
             )
 
     async def _try_names(self, place: tuple[str, int]) -> tuple[selftest.Check, ...]:
-        names, source = name_selftest.Names(), name_selftest.address()
+        names, source = name_selftest.Names(), name_selftest.address_for(place[0])
         async with name_selftest.Watching() as watching:
             canary = name_selftest.appliance_and_recipient(names, source)
 

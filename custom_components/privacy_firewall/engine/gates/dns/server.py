@@ -10,7 +10,7 @@ that nobody can be flooded with ours (RFC 5358).
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -121,11 +121,17 @@ class DnsGate:
         resolvers: Resolvers,
         *,
         resolve_mac: Callable[[str], str | None],
+        resolve_addresses: Callable[[str], Collection[str]] = lambda _: (),
     ) -> None:
-        """Wire the gate; `open` starts it. `resolve_mac` tells the MAC of an address if known."""
+        """Wire the gate; `open` starts it.
+
+        `resolve_mac` tells the MAC of an address if known, `resolve_addresses` the IPv4 addresses
+        of a MAC.
+        """
         self._lookups = lookups
         self._resolvers = resolvers
         self._resolve_mac = resolve_mac
+        self._resolve_addresses = resolve_addresses
         self._cache = Cache()
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
@@ -372,7 +378,10 @@ class DnsGate:
         if address in self._own:
             # This machine itself is no appliance on the network, whatever is known of MACs.
             return Source(address=address, mac="")
-        return Source(address=address, mac=self._resolve_mac(address))
+        mac = self._resolve_mac(address)
+        if mac and ":" in address:
+            return Source(address=address, mac=mac, others=tuple(self._resolve_addresses(mac)))
+        return Source(address=address, mac=mac)
 
     def _local(self, query: Query, verdict: LookupVerdict) -> bytes:
         """Answer without asking anybody: the gate's own address, or nothing."""
