@@ -19,7 +19,7 @@ from .const import (
     EVENT_RETRY_STORM,
     EVENT_TRANSMISSION,
 )
-from .engine.model import ConsentState, Level, Outcome
+from .engine.model import ConsentState, Level, Outcome, Reason
 from .engine.sentences import SENTENCES
 
 MAX_NAMES = 5
@@ -80,7 +80,10 @@ def _lookup(told: Told, recipients: list[str], times: str) -> str:
     if told.get("outcome") == Outcome.DENY:
         why = _WHY.get(str(told.get("reason")), "")
         return f"tried to find {whom or 'a name that no recipient claims'}{times}. {why}".rstrip()
-    return f"was told where to find {whom or 'what your options allow'}{times}"
+    if not whom:
+        is_let_through = told.get("reason") == Reason.LET_THROUGH
+        whom = "a name that no recipient claims" if is_let_through else "what your options allow"
+    return f"was told where to find {whom}{times}"
 
 
 def _consent(told: Told) -> str:

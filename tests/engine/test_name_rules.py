@@ -440,6 +440,13 @@ def test_an_alias_is_judged_like_a_name_that_is_asked() -> None:
     assert judged(let_through, aliases=(SHARED,)) is Reason.ALIAS_REFUSED
 
 
+def test_what_is_let_through_is_told_of_whom_it_reaches() -> None:
+    """Else it would be less than a consent: a recipient at home could not be found."""
+    policy = house(let_through={"fridge": inf})
+    assert ask(OPAQUE, A, policy=policy).recipients == (FROST,)
+    assert ask("x.example", policy=policy).recipients == ()
+
+
 def test_an_alias_is_judged_for_each_that_it_may_be() -> None:
     either = Source(address="192.168.1.7", mac="02:00:00:00:00:08")
     policy = house(let_through={"fridge": inf, "brush": inf})

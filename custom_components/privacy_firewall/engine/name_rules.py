@@ -108,7 +108,11 @@ def let_through(asked: Asked) -> Ruling | None:
     if asked.appliance is None:
         return None
     until = rules.let_through(asked.policy, asked.appliance, asked.now)
-    return None if until is None else Ruling(Course.FORWARD, Reason.LET_THROUGH, until=until)
+    if until is None:
+        return None
+    claim = asked.policy.claims.get(asked.lookup.name, Claim())
+    recipients = asked.recipients((*claim.readable, *claim.opaque))
+    return Ruling(Course.FORWARD, Reason.LET_THROUGH, recipients, until)
 
 
 def type_not_asked(asked: Asked) -> Ruling | None:
