@@ -12,6 +12,8 @@ import socket
 import struct
 from time import monotonic
 
+from . import netlink
+
 ARP = Path("/proc/net/arp")
 KEPT_SECONDS = 5.0
 """How long a reading of the table is taken for the present one."""
@@ -26,20 +28,14 @@ MAX_MISSED = 4_096
 """Addresses remembered that were looked for in vain."""
 _COMPLETE = 0x2
 """ATF_COM of if_arp.h: the entry has a MAC."""
-_MESSAGE = struct.Struct("=IHHII")
-"""nlmsghdr of linux/netlink.h: length, type, flags, number, port."""
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 """ndmsg of linux/neighbour.h: family, interface, state, flags, type."""
-_ATTRIBUTE = struct.Struct("=HH")
-_ASK, _NEW, _DONE, _ERROR = 30, 28, 3, 2
-"""RTM_GETNEIGH, RTM_NEWNEIGH, NLMSG_DONE, NLMSG_ERROR."""
-_REQUEST_ALL = 0x301
-"""NLM_F_REQUEST and NLM_F_DUMP."""
+_ASK, _NEW = 30, 28
+"""RTM_GETNEIGH, RTM_NEWNEIGH."""
 _ADDRESS, _MAC = 1, 2
 """NDA_DST, NDA_LLADDR."""
 _HAS_MAC = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
 """NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE, NUD_PERMANENT."""
-_NETLINK_SECONDS = 0.2
 
 type Table = Callable[[], dict[str, str]]
 
@@ -71,9 +67,7 @@ class Neighbours:
         # What was read is refreshed in any case: newcomers must not keep it from that.
         if now - self._read_at[family] < KEPT_SECONDS and not self._may_read(now):
             return known
-        self._read_at[family] = now
-        self._macs[family] = _read(self._path) if family == 4 else self._over_ipv6()
-        self._spent += monotonic() - now
+        self._refresh(family, now)
         known = self._macs[family].get(address)
         if known is None:
             if len(self._missed) >= MAX_MISSED:
@@ -85,8 +79,13 @@ class Neighbours:
         """Return the IPv4 addresses that have a MAC, as the table has them now."""
         now = monotonic()
         if now - self._read_at[4] >= KEPT_SECONDS:
-            self._read_at[4], self._macs[4] = now, _read(self._path)
+            self._refresh(4, now)
         return [address for address, one in self._macs[4].items() if one == mac]
+
+    def _refresh(self, family: int, now: float) -> None:
+        self._read_at[family] = now
+        self._macs[family] = _read(self._path) if family == 4 else self._over_ipv6()
+        self._spent += monotonic() - now
 
     def _may_read(self, now: float) -> bool:
         if now - self._counted_at >= KEPT_SECONDS:
@@ -101,13 +100,10 @@ def read_over_ipv6() -> dict[str, str]:
     It answers at once, from memory: this does not wait for any other machine.
     """
     macs: dict[str, str] = {}
+    every = netlink.REQUEST | netlink.ALL
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asking:
-            asking.settimeout(_NETLINK_SECONDS)
-            asked = _NEIGHBOUR.pack(socket.AF_INET6, 0, 0, 0, 0)
-            size = _MESSAGE.size + len(asked)
-            asking.send(_MESSAGE.pack(size, _ASK, _REQUEST_ALL, 1, 0) + asked)
-            while read_neighbours(asking.recv(1 << 16), macs):
+        with netlink.asked(_ASK, every, _NEIGHBOUR.pack(socket.AF_INET6, 0, 0, 0, 0)) as asking:
+            while read_neighbours(asking.recv(netlink.MAX_ANSWER), macs):
                 pass
     except OSError, AttributeError, struct.error, ValueError:
         return {}
@@ -121,36 +117,20 @@ def read_neighbours(data: bytes, macs: dict[str, str]) -> bool:
 
     Raises `ValueError` or `struct.error` where it is none, or an error.
     """
-    at = 0
-    while at < len(data):
-        length, kind, *_ = _MESSAGE.unpack_from(data, at)
-        if kind == _DONE:
+    for told in netlink.messages(data, "a list of neighbours"):
+        if told is None:
             return False
-        if kind == _ERROR or not _MESSAGE.size <= length <= len(data) - at:
-            raise ValueError("not a list of neighbours")
+        kind, body = told
         if kind == _NEW:
-            _, _, state, _, _ = _NEIGHBOUR.unpack_from(data, at + _MESSAGE.size)
-            told = _attributes(data[at + _MESSAGE.size + _NEIGHBOUR.size : at + length])
-            address, mac = told.get(_ADDRESS, b""), told.get(_MAC, b"")
+            _, _, state, _, _ = _NEIGHBOUR.unpack_from(body)
+            marks = netlink.attributes(body[_NEIGHBOUR.size :])
+            address, mac = marks.get(_ADDRESS, b""), marks.get(_MAC, b"")
             if state & _HAS_MAC and len(address) == 16 and len(mac) == 6 and any(mac):
                 name, found = str(ip_address(address)), mac.hex(":")
                 if macs.setdefault(name, found) != found:
                     # One on each of two networks: it cannot be told which of them asks.
                     macs[name] = ""
-        at += length + -length % 4
     return True
-
-
-def _attributes(data: bytes) -> dict[int, bytes]:
-    """Return attributes by their kind (struct rtattr of linux/rtnetlink.h)."""
-    at, found = 0, dict[int, bytes]()
-    while at + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, at)
-        if length < _ATTRIBUTE.size:
-            raise ValueError("an attribute that is shorter than its head")
-        found[kind] = data[at + _ATTRIBUTE.size : at + length]
-        at += length + -length % 4
-    return found
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -11,6 +11,8 @@ import socket
 import struct
 from time import monotonic
 
+from . import netlink
+
 KEPT_SECONDS = 30.0
 """How long an address is taken to be where it was; networks seldom change."""
 MAX_KEPT = 4_096
@@ -19,21 +21,17 @@ _GET_FLAGS = 0x8913
 """SIOCGIFFLAGS of linux/sockios.h (netdevice(7))."""
 _LINK_REQUEST = struct.Struct("=16sH14x")
 """ifreq of linux/if.h: a link's name and its flags."""
-_MESSAGE = struct.Struct("=IHHII")
-"""nlmsghdr of linux/netlink.h: length, type, flags, number, port."""
 _ROUTE = struct.Struct("=BBBBBBBBI")
 """rtmsg of linux/rtnetlink.h: family, two prefix lengths, service, table, protocol, scope, type,
 flags."""
-_ATTRIBUTE = struct.Struct("=HH")
-_ASK, _TOLD, _REQUEST = 26, 24, 1
-"""RTM_GETROUTE, RTM_NEWROUTE, NLM_F_REQUEST."""
+_ASK, _TOLD = 26, 24
+"""RTM_GETROUTE, RTM_NEWROUTE."""
 _DESTINATION, _LINK, _GATEWAY, _VIA = 1, 4, 5, 18
 """RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_VIA."""
 _UNICAST = 1
 """RTN_UNICAST: neither this machine itself nor a way to nowhere."""
 _NO_MACS = 0x8 | 0x10 | 0x80
 """IFF_LOOPBACK, IFF_POINTOPOINT and IFF_NOARP of linux/if.h."""
-_SECONDS = 0.2
 
 type Ask = Callable[[str], bool | None]
 
@@ -46,12 +44,10 @@ def is_on_link(address: str) -> bool | None:
     packed = ip_address(address).packed
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
     asked = _ROUTE.pack(family, len(packed) * 8, 0, 0, 0, 0, 0, 0, 0)
-    asked += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(packed), _DESTINATION) + packed
+    asked += netlink.attribute(_DESTINATION, packed)
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asking:
-            asking.settimeout(_SECONDS)
-            asking.send(_MESSAGE.pack(_MESSAGE.size + len(asked), _ASK, _REQUEST, 1, 0) + asked)
-            link = link_of(asking.recv(1 << 13))
+        with netlink.asked(_ASK, netlink.REQUEST, asked) as asking:
+            link = link_of(asking.recv(netlink.MAX_ANSWER))
         if link is None:
             return False
         flags = _flags(socket.if_indextoname(link))
@@ -72,22 +68,15 @@ def link_of(data: bytes) -> int | None:
 
     Raises `ValueError` or `struct.error` where it is none, or an error.
     """
-    length, kind, *_ = _MESSAGE.unpack_from(data)
-    if kind != _TOLD or not _MESSAGE.size <= length <= len(data):
+    told = next(netlink.messages(data, "a route"), None)
+    if told is None or told[0] != _TOLD:
         raise ValueError("not a route")
-    route = _ROUTE.unpack_from(data, _MESSAGE.size)
-    link = None
-    at = _MESSAGE.size + _ROUTE.size
-    while at + _ATTRIBUTE.size <= length:
-        size, kind = _ATTRIBUTE.unpack_from(data, at)
-        if size < _ATTRIBUTE.size:
-            raise ValueError("an attribute that is shorter than its head")
-        if kind in (_GATEWAY, _VIA):
-            return None
-        if kind == _LINK:
-            (link,) = struct.unpack_from("=i", data, at + _ATTRIBUTE.size)
-        at += size + -size % 4
-    return link if route[7] == _UNICAST else None
+    route = _ROUTE.unpack_from(told[1])
+    marks = netlink.attributes(told[1][_ROUTE.size :])
+    if _GATEWAY in marks or _VIA in marks or _LINK not in marks or route[7] != _UNICAST:
+        return None
+    (link,) = struct.unpack("=i", marks[_LINK])
+    return int(link)
 
 
 class Routes:
