@@ -20,6 +20,7 @@ from homeassistant.helpers.selector import (
 from homeassistant.helpers.translation import async_get_translations
 
 from .const import DOMAIN
+from .engine import unmapped
 
 MAX_LINES = 20
 """Lines of a list in a form; a home can have hundreds of devices."""
@@ -61,12 +62,9 @@ URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 def read_address(text: str) -> Address | None:
     """Read an address in any spelling; an IPv4 address inside IPv6 is that IPv4 address."""
     try:
-        address = ip_address(text.strip().strip("[]"))
+        return unmapped(ip_address(text.strip().strip("[]")))
     except ValueError:
         return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
 
 
 def read_lines(typed: Iterable[str]) -> list[str]:

@@ -29,6 +29,7 @@ The seam. `Firewall` takes frozen values (`model`) and hands out frozen events; 
 engine is meant for use from outside.
 """
 
+from .addresses import unmapped
 from .catalogue import Role
 from .conntrack import Flow, flows
 from .diagnosis import Trouble, diagnose
@@ -107,4 +108,5 @@ __all__ = [
     "parse_path",
     "start_over",
     "subject_of",
+    "unmapped",
 ]

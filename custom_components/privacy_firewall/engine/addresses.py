@@ -21,14 +21,20 @@ _METADATA = frozenset(
 """Where cloud machines tell their secrets; nobody's appliance belongs there."""
 
 
+def unmapped(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 one is another spelling of (RFC 4291), or itself."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
 def innermost(address: Address) -> Address:
     """Return the IPv4 address inside an IPv6 one, or the address itself.
 
     Mapped, translated, 6to4, Teredo and NAT64 (RFC 6052) addresses hold one.
     """
+    address = unmapped(address)
     if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped
         if address.sixtofour is not None:
             return address.sixtofour
         if address.teredo is not None:

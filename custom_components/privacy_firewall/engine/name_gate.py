@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address
 
+from .addresses import unmapped
 from .events import Event, GateChanged
 from .gates.dns.message import AAAA, A
 from .gates.dns.server import DnsGate
@@ -55,8 +56,7 @@ class NameGate:
         self._is_wanted = True
         if not resolvers:
             raise ValueError("there is no resolver to ask")
-        own = ip_address(host)
-        own = getattr(own, "ipv4_mapped", None) or own
+        own = unmapped(ip_address(host))
         if port and any((ip_address(one.address), one.port) == (own, port) for one in resolvers):
             raise ValueError("a resolver is the gate itself")
         asked = Resolvers(resolvers)

@@ -12,6 +12,7 @@ from math import inf
 import re
 from typing import Protocol, override
 
+from .addresses import unmapped
 from .model import Appliance, Reason, Recipient, Source
 
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", re.IGNORECASE)
@@ -169,7 +170,7 @@ class Resolver:
         address, at, digits = place.partition("@")
         parsed = ip_address(address.strip())
         # The same address in another spelling is the same resolver.
-        parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+        parsed = unmapped(parsed)
         if parsed.is_unspecified or parsed.is_multicast:
             raise ValueError("a resolver has an address of its own")
         if (mark and not _HOST.fullmatch(name)) or (at and not digits.isdecimal()):

@@ -20,6 +20,7 @@ import aiohttp
 from aiohttp import web
 
 from ... import policy as rules
+from ...addresses import unmapped
 from ...errors import Refused
 from ...model import Answer, OutgoingRequest, Reason, Source, Transmission, Verdict
 from ...pipeline import Passage, Pipeline
@@ -415,10 +416,7 @@ def _peer(request: web.BaseRequest) -> str:
     peer = request.transport.get_extra_info("peername") if request.transport else None
     if not peer:
         return ""
-    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(address)
+    return str(unmapped(ipaddress.ip_address(str(peer[0]).partition("%")[0])))
 
 
 def _named(connection: Iterable[str]) -> frozenset[str]:
