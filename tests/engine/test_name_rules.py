@@ -445,6 +445,10 @@ def test_what_is_let_through_is_told_of_whom_it_reaches() -> None:
     policy = house(let_through={"fridge": inf})
     assert ask(OPAQUE, A, policy=policy).recipients == (FROST,)
     assert ask("x.example", policy=policy).recipients == ()
+    # One that is reached there in both ways is told, and counted, once.
+    both = replace(FROST, endpoints=(Endpoint(host=OPAQUE),))
+    policy = rules.build(7, (FRIDGE,), (both,), [], let_through={"fridge": inf})
+    assert ask(OPAQUE, A, policy=policy).recipients == (both,)
 
 
 def test_an_alias_is_judged_for_each_that_it_may_be() -> None:

@@ -111,7 +111,7 @@ def let_through(asked: Asked) -> Ruling | None:
     if until is None:
         return None
     claim = asked.policy.claims.get(asked.lookup.name, Claim())
-    recipients = asked.recipients((*claim.readable, *claim.opaque))
+    recipients = asked.recipients(claim.recipients)
     return Ruling(Course.FORWARD, Reason.LET_THROUGH, recipients, until)
 
 

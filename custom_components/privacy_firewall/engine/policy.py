@@ -71,6 +71,11 @@ class Claim(NamedTuple):
     readable: tuple[str, ...] = ()
     opaque: tuple[str, ...] = ()
 
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Return all who claim it, each once: one may be reached there in both ways."""
+        return tuple(dict.fromkeys((*self.readable, *self.opaque)))
+
 
 type Terms = Mapping[Field, Mapping[str, Term]]
 """By field, by recipient id: what may leave of one appliance at one endpoint template."""

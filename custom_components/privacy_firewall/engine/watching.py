@@ -83,8 +83,8 @@ class Watching:
         elif (policy := self._policy()) is not None and (
             claim := policy.claims.get(lookup.name)
         ) is not None:
-            # Where an appliance is let through, or everything is locked down, nobody was looked up.
-            for recipient_id in dict.fromkeys((*claim.readable, *claim.opaque)):
+            # Where everything is locked down nobody was looked up.
+            for recipient_id in claim.recipients:
                 self._take((appliance_id, recipient_id), course, reason, verdict, now)
 
     def _take(
