@@ -1,6 +1,7 @@
 """One repair for all calls that no recipient claims; asked once, gone when settled."""
 
 from collections.abc import Iterator
+from functools import cache
 from http import HTTPStatus
 import threading
 from typing import Any
@@ -14,9 +15,9 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.privacy_firewall import faces
+from custom_components.privacy_firewall import faces as shown_faces
 from custom_components.privacy_firewall.const import DOMAIN
-from custom_components.privacy_firewall.engine import Faces, Role
+from custom_components.privacy_firewall.engine import Faces, Role, faces
 from custom_components.privacy_firewall.engine.events import Unclaimed
 from custom_components.privacy_firewall.forms import async_words
 from custom_components.privacy_firewall.repairs import async_create_fix_flow
@@ -402,7 +403,7 @@ async def test_organisation_is_suggested_where_the_names_tell_one(
 async def test_what_tells_whose_hosts_are_is_read_off_the_event_loop(
     hass: HomeAssistant, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once for all repairs."""
+    """Once for all repairs, and for the engine."""
     read: list[bool] = []
 
     class Watched(Faces):
@@ -411,9 +412,12 @@ async def test_what_tells_whose_hosts_are_is_read_off_the_event_loop(
             super().__init__()
 
     monkeypatch.setattr(faces, "Faces", Watched)
+    monkeypatch.setattr(faces, "load", cache(faces.load.__wrapped__))
+    monkeypatch.setattr(shown_faces, "load_faces", faces.load)
     call(hass, entry)
     await fix(hass)
     await fix(hass)
+    await hass.config_entries.async_reload(entry.entry_id)
     assert read == [False]
 
 

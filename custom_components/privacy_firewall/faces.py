@@ -7,24 +7,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from homeassistant.core import HomeAssistant
-from homeassistant.util.hass_dict import HassKey
 
-from .const import DOMAIN
-from .engine import Face, Faces, may_be_same
+from .engine import Face, Faces, load_faces, may_be_same
 from .engine.model import Recipient
 from .forms import plain, read_address
 from .issues import written
 
-_FACES: HassKey[Faces] = HassKey(f"{DOMAIN}.faces")
 MAX_DOMAINS = 20
 """Domains that an attribute lists; a recipient has one or two, hosts there may be hundreds."""
 
 
 async def async_faces(hass: HomeAssistant) -> Faces:
     """Return what tells whose hosts are; read when first asked."""
-    if (faces := hass.data.get(_FACES)) is None:
-        faces = hass.data[_FACES] = await hass.async_add_executor_job(Faces)
-    return faces
+    return await hass.async_add_executor_job(load_faces)
 
 
 def told(face: Face, host: str, words: Mapping[str, str]) -> str | None:

@@ -42,7 +42,7 @@ from .errors import (
     StorageError,
 )
 from .export import Format
-from .faces import Face, Faces, may_be_same
+from .faces import Face, Faces, load as load_faces, may_be_same
 from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
 from .journal import Query
@@ -102,6 +102,7 @@ __all__ = [
     "expand_name",
     "flows",
     "fold_name",
+    "load_faces",
     "load_lists",
     "match",
     "may_be_same",

@@ -6,6 +6,7 @@ know the organisation. What a name tells is no proof of who receives.
 """
 
 from dataclasses import dataclass
+from functools import cache
 import re
 
 from publicsuffixlist import PublicSuffixList
@@ -72,3 +73,9 @@ def may_be_same(one: str, other: str) -> bool:
     """
     words, others = (set(re.findall(r"\w+", name.casefold())) for name in (one, other))
     return bool(words and others) and (words <= others or others <= words)
+
+
+@cache
+def load() -> Faces:
+    """Return what is known of hosts, read once for all who ask. At first it blocks."""
+    return Faces()

@@ -12,7 +12,7 @@ import logging
 from math import inf
 from pathlib import Path
 
-from . import catalogue, learning, memory, selftest
+from . import catalogue, faces, learning, memory, selftest
 from .clock import Clock, ForwardClock, Seen, SystemClock
 from .consents import LOOK_SECONDS, RETRY_SECONDS, Consents, Pair
 from .errors import StorageError
@@ -586,4 +586,4 @@ async def _set_within(event: asyncio.Event, seconds: float) -> None:
 
 def _known_names() -> tuple[Mapping[str, Infrastructure], Faces]:
     """Read what is known of names. It blocks for some tens of milliseconds."""
-    return catalogue.infrastructure(), Faces()
+    return catalogue.infrastructure(), faces.load()
