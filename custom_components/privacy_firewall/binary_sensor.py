@@ -29,6 +29,7 @@ from .entity import (
     MAX_NAMES,
     FactEntity,
     HubEntity,
+    RecipientEntity,
     ReportingEntity,
     async_keep_dns_entities,
     async_keep_entities,
@@ -209,7 +210,7 @@ class ApplianceBinarySensor(FactBinarySensor[Household, str], ReportingEntity):
         self._describe(description, household, appliance_id)
 
 
-class ContactBinarySensor(ApplianceBinarySensor):
+class ContactBinarySensor(ApplianceBinarySensor, RecipientEntity):
     """Whether an appliance was led to a recipient of late: to a gate, or to its cloud."""
 
     def __init__(
@@ -220,7 +221,6 @@ class ContactBinarySensor(ApplianceBinarySensor):
             household,
             appliance_id,
             FactBinarySensorEntityDescription[Household, str](
-                # A recipient's id last: by that its entities are found when it is gone.
                 key=f"{CONTACT_KEY}_{recipient.id}",
                 translation_key=CONTACT_KEY,
                 entity_category=EntityCategory.DIAGNOSTIC,
@@ -232,13 +232,9 @@ class ContactBinarySensor(ApplianceBinarySensor):
                 changed_by=(NamesAsked,),
             ),
         )
-        self._recipient_id = recipient.id
         self._faces = faces
-        self._described = household.dns.epoch, recipient.organisation, recipient.purpose.value
-        self._attr_translation_placeholders = {
-            "recipient": recipient.organisation,
-            "purpose": recipient.purpose.value,
-        }
+        # The DNS gate turned off and on again, it is another one.
+        self._name_by(recipient, household.dns.epoch)
 
     def _told(self) -> Mapping[str, Any]:
         """Return what the names of its hosts tell; looked up again when these change."""
@@ -249,18 +245,6 @@ class ContactBinarySensor(ApplianceBinarySensor):
 
     _told_of: Recipient | None = None
     _found: Mapping[str, Any] = MappingProxyType({})
-
-    @property
-    @override
-    def described(self) -> tuple[object, ...]:
-        """Its name is made of these; turned off and on again, it is another one."""
-        return self._described
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Whether appliance and recipient are known."""
-        return super().available and self._recipient_id in self._household.firewall.recipients
 
 
 class HubBinarySensor(FactBinarySensor[Household], HubEntity):

@@ -11,7 +11,13 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
 from .engine.model import OPAQUE_FIELD, ConsentState, DataPoint, Recipient
-from .entity import MAX_NAMES, HubEntity, PrivacyFirewallEntity, async_keep_entities
+from .entity import (
+    MAX_NAMES,
+    HubEntity,
+    PrivacyFirewallEntity,
+    RecipientEntity,
+    async_keep_entities,
+)
 from .grants import GRANT_ALL_KEY, LET_THROUGH_KEY
 from .household import Household, PrivacyFirewallConfigEntry
 
@@ -115,7 +121,7 @@ class StopLettingThroughButton(ApplianceButton):
         )
 
 
-class RecipientButton(ApplianceButton):
+class RecipientButton(ApplianceButton, RecipientEntity):
     """A decision about all that an appliance reports to a recipient, as far as it is known now."""
 
     _unrecorded_attributes = frozenset({"data_points", "needed_by"})
@@ -124,28 +130,10 @@ class RecipientButton(ApplianceButton):
         self, household: Household, appliance_id: str, key: str, recipient: Recipient
     ) -> None:
         """Stand for an appliance and a recipient."""
-        # A recipient's id last: by that its entities are found when it is gone.
         super().__init__(household, appliance_id, f"{key}_{recipient.id}")
-        self._recipient_id = recipient.id
-        self._names = recipient.organisation, recipient.purpose.value
+        self._name_by(recipient)
         self._attr_translation_key = key
-        self._attr_translation_placeholders = {
-            "recipient": recipient.organisation,
-            "purpose": recipient.purpose.value,
-        }
         self._shown: object = None
-
-    @property
-    @override
-    def described(self) -> tuple[object, ...]:
-        """Its name is made of these."""
-        return self._names
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Whether appliance and recipient are known."""
-        return super().available and self._recipient_id in self._household.firewall.recipients
 
     @property
     @override

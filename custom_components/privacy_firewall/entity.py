@@ -31,6 +31,7 @@ from .engine.events import (
     RetryStorm,
     StorageChanged,
 )
+from .engine.model import Recipient
 from .household import Household, PrivacyFirewallConfigEntry
 
 WRITE_SECONDS = 30
@@ -124,6 +125,38 @@ class PrivacyFirewallEntity(FirewallEntity):
     def available(self) -> bool:
         """Whether the appliance is known: one whose stored data is broken is not."""
         return self._appliance_id in self._household.firewall.appliances
+
+
+class RecipientEntity(PrivacyFirewallEntity):
+    """An entity of an appliance and a recipient.
+
+    Its unique id ends with the recipient's: by that it is found when the recipient is gone.
+    """
+
+    _recipient_id: str
+    _described: tuple[object, ...]
+
+    def _name_by(self, recipient: Recipient, *more: object, **placeholders: str) -> None:
+        """Be about a recipient, and named by it; `more` are what else it is made of."""
+        self._recipient_id = recipient.id
+        self._described = *more, *placeholders.values(), recipient.organisation, recipient.purpose
+        self._attr_translation_placeholders = {
+            **placeholders,
+            "recipient": recipient.organisation,
+            "purpose": recipient.purpose.value,
+        }
+
+    @property
+    @override
+    def described(self) -> tuple[object, ...]:
+        """Its name is made of these."""
+        return self._described
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether appliance and recipient are known."""
+        return super().available and self._recipient_id in self._household.firewall.recipients
 
 
 class HubEntity(FirewallEntity):

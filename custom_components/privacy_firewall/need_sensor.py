@@ -9,7 +9,7 @@ from homeassistant.const import EntityCategory
 from .engine.events import Decided, Event, NamesAsked, NeedChanged, RetryStorm
 from .engine.model import Recipient
 from .engine.needs import Need
-from .entity import WRITE_SECONDS, FactEntity, ReportingEntity
+from .entity import WRITE_SECONDS, FactEntity, RecipientEntity, ReportingEntity
 from .essential import NEED_KEY, described
 from .household import Household
 
@@ -22,7 +22,7 @@ def need_sensors(household: Household, appliance_id: str) -> Iterator[NeedSensor
             yield NeedSensor(household, appliance_id, recipients[recipient_id])
 
 
-class NeedSensor(FactEntity, ReportingEntity, SensorEntity):
+class NeedSensor(FactEntity, ReportingEntity, RecipientEntity, SensorEntity):
     """Whether an appliance was seen to need a recipient, or is said to."""
 
     _attr_device_class = SensorDeviceClass.ENUM
@@ -33,28 +33,11 @@ class NeedSensor(FactEntity, ReportingEntity, SensorEntity):
 
     def __init__(self, household: Household, appliance_id: str, recipient: Recipient) -> None:
         """Stand for an appliance and a recipient that it asks for."""
-        # A recipient's id last: by that its entities are found when it is gone.
         super().__init__(household, appliance_id, f"{NEED_KEY}_{recipient.id}")
-        self._recipient_id = recipient.id
         self._watch((Decided, NamesAsked, NeedChanged, RetryStorm))
         self._write_seconds = WRITE_SECONDS
-        self._described = household.dns.epoch, recipient.organisation, recipient.purpose.value
-        self._attr_translation_placeholders = {
-            "recipient": recipient.organisation,
-            "purpose": recipient.purpose.value,
-        }
-
-    @property
-    @override
-    def described(self) -> tuple[object, ...]:
-        """Its name is made of these; turned off and on again, it is another one."""
-        return self._described
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Whether appliance and recipient are known."""
-        return super().available and self._recipient_id in self._household.firewall.recipients
+        # The DNS gate turned off and on again, it is another one.
+        self._name_by(recipient, household.dns.epoch)
 
     @override
     def _take(self, event: Event) -> bool:

@@ -22,7 +22,7 @@ from .engine.model import (
     Level,
     Recipient,
 )
-from .entity import PrivacyFirewallEntity, async_keep_entities
+from .entity import RecipientEntity, async_keep_entities
 from .grants import LEVEL_KEY
 from .household import Household, PrivacyFirewallConfigEntry
 
@@ -54,7 +54,7 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[LevelSelect]:
                 yield LevelSelect(household, point, recipient)
 
 
-class LevelSelect(PrivacyFirewallEntity, SelectEntity):
+class LevelSelect(RecipientEntity, SelectEntity):
     """The level at which a data point goes to a recipient."""
 
     _attr_entity_category = EntityCategory.CONFIG
@@ -64,29 +64,11 @@ class LevelSelect(PrivacyFirewallEntity, SelectEntity):
 
     def __init__(self, household: Household, point: DataPoint, recipient: Recipient) -> None:
         """Stand for a data point and a recipient."""
-        # A recipient's id last: by that its entities are found when it is gone.
         super().__init__(household, point.appliance_id, f"{LEVEL_KEY}_{point.id}_{recipient.id}")
         self._item = point.id, recipient.id
-        self._names = point.name, recipient.organisation, recipient.purpose.value
-        self._attr_translation_placeholders = {
-            "data": point.name,
-            "recipient": recipient.organisation,
-            "purpose": recipient.purpose.value,
-        }
+        self._name_by(recipient, data=point.name)
         self._deciding = asyncio.Lock()
         self._shown: object = None
-
-    @property
-    @override
-    def described(self) -> tuple[object, ...]:
-        """Its name is made of these."""
-        return self._names
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Whether appliance and recipient are known."""
-        return super().available and self._item[1] in self._household.firewall.recipients
 
     @property
     def _in_force(self) -> Consent | None:

@@ -15,7 +15,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
 from .engine.model import OPAQUE_FIELD, Consent, ConsentState, DataPoint, Recipient
-from .entity import PrivacyFirewallEntity, async_keep_entities
+from .entity import RecipientEntity, async_keep_entities
 from .household import Household, PrivacyFirewallConfigEntry
 from .lockdown import LockdownSwitch
 
@@ -48,7 +48,7 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[ConsentSwitch]:
                 yield ConsentSwitch(household, point, recipient)
 
 
-class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
+class ConsentSwitch(RecipientEntity, SwitchEntity):
     """The household's decision about one data point and one recipient."""
 
     # Not a control of the appliance: areas, devices and assistants must not sweep it along.
@@ -74,27 +74,10 @@ class ConsentSwitch(PrivacyFirewallEntity, SwitchEntity):
         super().__init__(household, point.appliance_id, f"{point.id}_{recipient.id}")
         self._item = point.id, recipient.id
         self._point = point
-        self._names = point.name, recipient.organisation, recipient.purpose.value
-        self._attr_translation_placeholders = {
-            "data": point.name,
-            "recipient": recipient.organisation,
-            "purpose": recipient.purpose.value,
-        }
+        self._name_by(recipient, data=point.name)
         self._recipient = recipient
         self._deciding = asyncio.Lock()
         self._shown: tuple[object, ...] = ()
-
-    @property
-    @override
-    def described(self) -> tuple[object, ...]:
-        """Its name is made of these."""
-        return self._names
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Whether appliance and recipient are known."""
-        return super().available and self._recipient.id in self._household.firewall.recipients
 
     @property
     def _consent(self) -> Consent | None:
