@@ -22,7 +22,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .engine.events import Event, Forgotten, NeedChanged
-from .engine.needs import Assessment, Fact
+from .engine.needs import MAX_ENTITIES, Assessment, Fact
 from .starving import shown_by
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ NEED_KEY = "need"
 """Of the entities that tell of an appliance's need for a recipient; its id follows."""
 SETTLED_SECONDS = 600.0
 """For how long an entity must have been available before its being unavailable means anything."""
-MAX_ENTITIES = 200
-"""Entities watched of one appliance."""
 _MATTERS = frozenset({"entity_id", "device_id", "disabled_by"})
 """What of a registered entity decides whether it is watched."""
 

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+MAX_ENTITIES = 200
+"""Entities watched of one appliance."""
+
 
 class Need(StrEnum):
     """Whether an appliance works without a recipient, as far as that is known."""

@@ -19,14 +19,12 @@ from .insistence import Rate
 from .model import Outcome, Reason
 from .naming import Course, Lookup, LookupVerdict
 from .need_rules import SOON, Pair
-from .needs import Assessment, Need
+from .needs import MAX_ENTITIES, Assessment, Need
 from .policy import Policy
 from .storage import Database
 
 MAX_PAIRS = 1_000
 """Appliances with a recipient each that are watched; further ones are not."""
-MAX_ENTITIES = 200
-"""Entities watched of one appliance."""
 STORE_SECONDS = 600.0
 """How often counts are stored. What somebody stated, or what was concluded, is stored at once."""
 DNS, HTTP = "dns", "http"

@@ -139,10 +139,8 @@ class _Reader:
                 self._take_answer(kind, ttl, begin, behind)
                 self.lean = kept, 0, end - self.begin
                 continue
-            if kind == SOA and name == "authority" and kept == self.lean[1] + 1:
-                self.lean = self.lean[0], kept, end - self.begin
-            if kind == SOA and name == "authority" and self.negative_ttl is None and length >= 22:
-                self.negative_ttl = min(ttl, int.from_bytes(data[end - 4 : end]))
+            if kind == SOA and name == "authority":
+                self._take_start(ttl, kept, end, length)
         return kept
 
     _end: int | None = None
@@ -168,12 +166,10 @@ class _Reader:
         elif kind == NAPTR:
             self._take_pointer(at, end)
 
-    def _go_on(self, at: int) -> str:
+    def _go_on(self, at: int) -> None:
         """Read a target; the root stands for none."""
-        target = self._name(at)
-        if target:
+        if target := self._name(at):
             self.aliases.append(target)
-        return target
 
     def _name(self, at: int) -> str:
         self.targets += 1
@@ -191,6 +187,13 @@ class _Reader:
             self._follow(kind, behind + RECORD.size, self.at)
         else:
             self.has_strays = True
+
+    def _take_start(self, ttl: int, kept: int, end: int, length: int) -> None:
+        """Take the start of a zone, which tells for how long there is nothing (RFC 2308)."""
+        if kept == self.lean[1] + 1:
+            self.lean = self.lean[0], kept, end - self.begin
+        if self.negative_ttl is None and length >= 22:
+            self.negative_ttl = min(ttl, int.from_bytes(self.data[end - 4 : end]))
 
     def _is_own(self, begin: int, behind: int) -> bool:
         """Tell whether a record is of the name that was asked for, or of one that it goes on to."""
