@@ -17,13 +17,10 @@ from typing import Any
 import cbor2
 
 from ..errors import Refused
-from ..model import Blob, Embedded, Label, Mark, Number, Reason, Tree
+from ..model import Blob, Label, Mark, Number, Reason, Tree
+from .binary import MAX_DEPTH, Encoding, Reader, unreadable, write
 from .floats import FLOAT, from_float, never_finite, shortest
 
-MAX_ITEMS = 40_000
-"""Items of one message, keys and tags among them: some 50 ms."""
-MAX_DEPTH = 64
-"""Containers and tags within each other."""
 MAX_TAG = 9_999
 """Tags beyond are private, and could tell anything."""
 MAX_BIG = 64
@@ -35,52 +32,27 @@ _UNDEFINED = 23
 _SIMPLE = Mark("#simple")
 
 
-def _unreadable(what: str) -> Refused:
-    return Refused(Reason.UNREADABLE, what)
-
-
-class _Break(Exception):
-    """The end of something without a length."""
-
-
-class _Reader:
-    """Reads one message; every length is checked against what is there before it is believed."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-        self._items = 0
+class _Reader(Reader):
+    """Reads one message."""
 
     def read(self) -> Tree:
-        if self._data.startswith(SELF_DESCRIBED):
-            self._at = len(SELF_DESCRIBED)
+        if self.data.startswith(SELF_DESCRIBED):
+            self.at = len(SELF_DESCRIBED)
         tree = self._item(MAX_DEPTH)
-        if self._at != len(self._data):
-            raise Refused(Reason.TRAILING_BYTES, "bytes follow the CBOR item")
+        self.end()
         return tree
-
-    def _take(self, size: int) -> bytes:
-        end = self._at + size
-        if end > len(self._data):
-            raise _unreadable("the CBOR is cut short")
-        taken = self._data[self._at : end]
-        self._at = end
-        return taken
 
     def _head(self) -> tuple[int, int, int | None]:
         """Read a head: major type, additional information, argument (None: no length is given)."""
-        self._items += 1
-        if self._items > MAX_ITEMS:
-            raise Refused(Reason.TOO_LARGE, "too many items in CBOR")
-        first = self._take(1)[0]
+        first = self.first()
         major, info = first >> 5, first & 31
         if info < 24:
             return major, info, info
         if info < 28:
-            return major, info, int.from_bytes(self._take(1 << (info - 24)))
+            return major, info, int.from_bytes(self.take(1 << (info - 24)))
         if info == 31 and major in (2, 3, 4, 5, 7):
             return major, info, None
-        raise _unreadable("a head that CBOR does not know")
+        raise unreadable("a head that CBOR does not know")
 
     def _item(self, depth: int) -> Tree:
         major, info, argument = self._head()
@@ -90,33 +62,29 @@ class _Reader:
             return self._string(major, argument)
         if argument is not None and major < 2:
             return Number(argument if major == 0 else -1 - argument)
-        if not depth:
-            raise Refused(Reason.TOO_DEEP, "the CBOR is nested too deep")
+        depth = self.go_down(depth)
         if major == 4:
-            return self._array(argument, depth - 1)
+            return self._array(argument, depth)
         if major == 5:
-            return self._map(argument, depth - 1)
-        return self._tag(argument or 0, depth - 1)
+            return self._map(argument, depth)
+        return self._tag(argument or 0, depth)
 
     def _string(self, major: int, length: int | None) -> Tree:
         if length is not None:
-            chunks = [self._take(length)]
+            chunks = [self.take(length)]
         else:
             chunks = []
             while (chunk := self._head()) != (7, 31, None):
                 if chunk[0] != major or chunk[2] is None:
-                    raise _unreadable("a string in pieces of another type")
-                chunks.append(self._take(chunk[2]))
+                    raise unreadable("a string in pieces of another type")
+                chunks.append(self.take(chunk[2]))
         if major == 2:
             return Blob(b"".join(chunks).hex())
-        try:
-            return "".join(chunk.decode("utf-8") for chunk in chunks)
-        except UnicodeDecodeError:
-            raise _unreadable("CBOR with text that is not UTF-8") from None
+        return "".join(self.text(chunk) for chunk in chunks)
 
     def _array(self, length: int | None, depth: int) -> Tree:
-        self._believe(length, 1)
         if length is not None:
+            self.believe(length)
             return [self._item(depth) for _ in range(length)]
         items: list[Tree] = []
         while not self._ends():
@@ -124,23 +92,19 @@ class _Reader:
         return items
 
     def _map(self, length: int | None, depth: int) -> Tree:
-        self._believe(length, 2)
+        if length is not None:
+            self.believe(2 * length)
         members: dict[str, Tree] = {}
         while not self._ends() if length is None else len(members) < length:
             name = self._key()
-            if name in members:
-                raise Refused(Reason.DUPLICATE_KEY, "a CBOR map names a member twice")
+            self.see_once(members, name)
             members[name] = self._item(depth)
         return members
 
-    def _believe(self, length: int | None, size: int) -> None:
-        if length is not None and length * size > len(self._data) - self._at:
-            raise _unreadable("the CBOR is cut short")
-
     def _ends(self) -> bool:
-        if self._data[self._at : self._at + 1] != b"\xff":
+        if self.data[self.at : self.at + 1] != b"\xff":
             return False
-        self._at += 1
+        self.at += 1
         return True
 
     def _key(self) -> str:
@@ -149,32 +113,32 @@ class _Reader:
             return Label(argument if major == 0 else -1 - argument)
         key = self._string(major, argument) if major == 3 else None
         if not isinstance(key, str):
-            raise _unreadable("a CBOR key that is neither text nor a whole number")
+            raise unreadable("a CBOR key that is neither text nor a whole number")
         return key
 
     def _tag(self, tag: int, depth: int) -> Tree:
         value = self._item(depth)
         if tag in (2, 3):
             if type(value) is not Blob:
-                raise _unreadable("a large number that is not in bytes")
+                raise unreadable("a large number that is not in bytes")
             if len(value) > 2 * MAX_BIG:
                 raise Refused(Reason.TOO_LARGE, "a number beyond any that is in use")
             number = int(value or "0", 16)
             return Number(number if tag == 2 else -1 - number)
         if tag > MAX_TAG:
-            raise _unreadable("a CBOR tag that is not known")
+            raise unreadable("a CBOR tag that is not known")
         return {Mark(f"#{tag}"): value}
 
     def _simple(self, info: int, argument: int | None) -> Tree:
         if argument is None:
-            raise _unreadable("an end in CBOR where nothing was begun")
+            raise unreadable("an end in CBOR where nothing was begun")
         if info in _FLOATS:
             layout = _FLOATS[info]
             return from_float(layout.unpack(argument.to_bytes(layout.size))[0])
         if info in (20, 21, 22):
             return {20: False, 21: True, 22: None}[info]
         if info == 24 and argument < 32:
-            raise _unreadable("a simple value that CBOR does not know")
+            raise unreadable("a simple value that CBOR does not know")
         return {_SIMPLE: Number(argument)}
 
 
@@ -184,14 +148,12 @@ def decode(data: bytes) -> Tree:
     Raises `Refused`: a key twice, too deep, too many items, trailing bytes, or what is not
     well-formed.
     """
-    return _Reader(data).read()
+    return _Reader(data, "CBOR").read()
 
 
 def encode(tree: Tree) -> bytes:
     """Write a tree in CBOR's deterministic encoding."""
-    out: list[bytes] = []
-    _write(tree, out.append)
-    return b"".join(out)
+    return write(tree, _ENCODING)
 
 
 def _head(major: int, argument: int) -> bytes:
@@ -205,8 +167,7 @@ def _integer(number: int) -> bytes:
     major, argument = (0, number) if number >= 0 else (1, -1 - number)
     if argument < 1 << 64:
         return _head(major, argument)
-    data = argument.to_bytes((argument.bit_length() + 7) // 8)
-    return _head(6, 2 + major) + _head(2, len(data)) + data
+    return _head(6, 2 + major) + _blob(argument.to_bytes((argument.bit_length() + 7) // 8))
 
 
 def _float(value: float) -> bytes:
@@ -218,57 +179,35 @@ def _text(text: str) -> bytes:
     return _head(3, len(data)) + data
 
 
-def _write(node: Tree, out: Callable[[bytes], None]) -> None:
-    if isinstance(node, dict):
-        _write_map(node, out)
-    elif isinstance(node, list):
-        out(_head(4, len(node)))
-        for child in node:
-            _write(child, out)
-    elif type(node) is Number:
-        whole = node.lstrip("-").isdigit()
-        out(_integer(int(node)) if whole else _float(float(node)))
-    elif type(node) is Blob:
-        data = bytes.fromhex(node)
-        out(_head(2, len(data)) + data)
-    elif isinstance(node, Embedded):
-        out(_text(node.raw))
-    elif isinstance(node, str):
-        out(_text(node))
-    else:
-        out(b"\xf6" if node is None else b"\xf5" if node else b"\xf4")
+def _blob(data: bytes) -> bytes:
+    return _head(2, len(data)) + data
 
 
-def _write_map(members: dict[str, Tree], out: Callable[[bytes], None]) -> None:
-    for name, child in members.items():
-        if type(name) is Mark:
-            out(_marked(name, child))
-            if name not in (_SIMPLE, FLOAT):
-                _write(child, out)
-            return
-    entries = [
-        (_integer(int(name)) if type(name) is Label else _text(name), child)
-        for name, child in members.items()
-    ]
-    out(_head(5, len(entries)))
-    for key, child in sorted(entries, key=lambda entry: entry[0]):
-        out(key)
-        _write(child, out)
-
-
-def _marked(mark: Mark, child: Tree) -> bytes:
+def _marked(mark: Mark, child: Tree) -> tuple[bytes, bool]:
     """Return what stands for a mark; of `#simple` and `#float` that is all."""
     if mark == FLOAT:
-        return _float(never_finite(child))
+        return _float(never_finite(child)), False
     if mark == _SIMPLE and type(child) is Number and child.isdigit():
-        return _simple(int(child))
+        return _simple(int(child)), False
     if mark == _SIMPLE:
-        return b"\xf6"
-    return _head(6, int(mark[1:]))
+        return b"\xf6", False
+    return _head(6, int(mark[1:])), True
 
 
 def _simple(number: int) -> bytes:
     return bytes([0xE0 | number]) if number < 24 else bytes([0xF8, number & 0xFF])
+
+
+_ENCODING = Encoding(
+    array=lambda length: _head(4, length),
+    map=lambda length: _head(5, length),
+    integer=_integer,
+    float=_float,
+    text=_text,
+    blob=_blob,
+    marked=_marked,
+    constants=(b"\xf6", b"\xf4", b"\xf5"),
+)
 
 
 def _tagged(tag: int) -> Callable[[Any, bool], Any]:

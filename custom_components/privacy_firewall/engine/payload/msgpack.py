@@ -8,19 +8,16 @@ The decoder is our own, for the same reason as that of CBOR. The second reading 
 another, ormsgpack.
 """
 
-from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
 import ormsgpack
 
 from ..errors import Refused
-from ..model import Blob, Embedded, Label, Mark, Number, Reason, Tree
+from ..model import Blob, Label, Mark, Number, Reason, Tree
+from .binary import MAX_DEPTH, Encoding, Reader, unreadable, write
 from .floats import FLOAT, from_float, never_finite, shortest
 
-MAX_ITEMS = 40_000
-"""Items of one message, keys among them: some 50 ms."""
-MAX_DEPTH = 64
 _FLOATS = {0xCA: Struct(">f"), 0xCB: Struct(">d")}
 _CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True}
 _BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
@@ -33,40 +30,16 @@ _ARRAY = {0xDC: 2, 0xDD: 4}
 _MAP = {0xDE: 2, 0xDF: 4}
 
 
-def _unreadable(what: str) -> Refused:
-    return Refused(Reason.UNREADABLE, what)
-
-
-class _Reader:
-    """Reads one message; every length is checked against what is there before it is believed."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-        self._items = 0
+class _Reader(Reader):
+    """Reads one message."""
 
     def read(self) -> Tree:
-        tree = self._item(self._first(), MAX_DEPTH)
-        if self._at != len(self._data):
-            raise Refused(Reason.TRAILING_BYTES, "bytes follow the MessagePack item")
+        tree = self._item(self.first(), MAX_DEPTH)
+        self.end()
         return tree
 
-    def _take(self, size: int) -> bytes:
-        end = self._at + size
-        if end > len(self._data):
-            raise _unreadable("the MessagePack is cut short")
-        taken = self._data[self._at : end]
-        self._at = end
-        return taken
-
     def _number(self, size: int, *, signed: bool = False) -> int:
-        return int.from_bytes(self._take(size), signed=signed)
-
-    def _first(self) -> int:
-        self._items += 1
-        if self._items > MAX_ITEMS:
-            raise Refused(Reason.TOO_LARGE, "too many items in MessagePack")
-        return self._take(1)[0]
+        return int.from_bytes(self.take(size), signed=signed)
 
     def _item(self, first: int, depth: int) -> Tree:
         if (number := self._integer(first)) is not None:
@@ -77,13 +50,13 @@ class _Reader:
             return _CONSTANTS[first]
         if first in _FLOATS:
             layout = _FLOATS[first]
-            return from_float(layout.unpack(self._take(layout.size))[0])
+            return from_float(layout.unpack(self.take(layout.size))[0])
         if first in _BYTES:
-            return Blob(self._take(self._number(_BYTES[first])).hex())
+            return Blob(self.take(self._number(_BYTES[first])).hex())
         if first in _EXT or first in _FIXED_EXT:
             size = _FIXED_EXT[first] if first in _FIXED_EXT else self._number(_EXT[first])
             kind = self._number(1, signed=True)
-            return {Mark(f"#{kind}"): Blob(self._take(size).hex())}
+            return {Mark(f"#{kind}"): Blob(self.take(size).hex())}
         return self._container(first, depth)
 
     def _integer(self, first: int) -> int | None:
@@ -97,44 +70,35 @@ class _Reader:
 
     def _text(self, first: int) -> str | None:
         if 0xA0 <= first < 0xC0:
-            data = self._take(first & 0x1F)
+            data = self.take(first & 0x1F)
         elif first in _TEXT:
-            data = self._take(self._number(_TEXT[first]))
+            data = self.take(self._number(_TEXT[first]))
         else:
             return None
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError:
-            raise _unreadable("MessagePack with text that is not UTF-8") from None
+        return self.text(data)
 
     def _container(self, first: int, depth: int) -> Tree:
-        if not depth:
-            raise Refused(Reason.TOO_DEEP, "the MessagePack is nested too deep")
+        depth = self.go_down(depth)
         if 0x90 <= first < 0xA0 or first in _ARRAY:
             length = first & 0x0F if first < 0xA0 else self._number(_ARRAY[first])
-            self._believe(length)
-            return [self._item(self._first(), depth - 1) for _ in range(length)]
+            self.believe(length)
+            return [self._item(self.first(), depth) for _ in range(length)]
         if 0x80 <= first < 0x90 or first in _MAP:
             length = first & 0x0F if first < 0x90 else self._number(_MAP[first])
-            self._believe(2 * length)
-            return self._map(length, depth - 1)
-        raise _unreadable("a byte that MessagePack does not know")
-
-    def _believe(self, size: int) -> None:
-        if size > len(self._data) - self._at:
-            raise _unreadable("the MessagePack is cut short")
+            self.believe(2 * length)
+            return self._map(length, depth)
+        raise unreadable("a byte that MessagePack does not know")
 
     def _map(self, length: int, depth: int) -> Tree:
         members: dict[str, Tree] = {}
         for _ in range(length):
-            first = self._first()
+            first = self.first()
             number = self._integer(first)
             name = self._text(first) if number is None else Label(number)
             if name is None:
-                raise _unreadable("a MessagePack key that is neither text nor a whole number")
-            if name in members:
-                raise Refused(Reason.DUPLICATE_KEY, "a MessagePack map names a member twice")
-            members[name] = self._item(self._first(), depth)
+                raise unreadable("a MessagePack key that is neither text nor a whole number")
+            self.see_once(members, name)
+            members[name] = self._item(self.first(), depth)
         return members
 
 
@@ -144,14 +108,12 @@ def decode(data: bytes) -> Tree:
     Raises `Refused`: a key twice, too deep, too many items, trailing bytes, or what is not
     well-formed.
     """
-    return _Reader(data).read()
+    return _Reader(data, "MessagePack").read()
 
 
 def encode(tree: Tree) -> bytes:
     """Write a tree in the shortest encoding of each item."""
-    out: list[bytes] = []
-    _write(tree, out.append)
-    return b"".join(out)
+    return write(tree, _ENCODING)
 
 
 def _sized(heads: dict[int, int], number: int, *, signed: bool = False) -> bytes:
@@ -179,41 +141,19 @@ def _text(text: str) -> bytes:
     return _short(0xA0, 0x20, _TEXT, len(data)) + data
 
 
-def _write(node: Tree, out: Callable[[bytes], None]) -> None:
-    if isinstance(node, dict):
-        _write_map(node, out)
-    elif isinstance(node, list):
-        out(_short(0x90, 0x10, _ARRAY, len(node)))
-        for child in node:
-            _write(child, out)
-    elif type(node) is Number:
-        whole = node.lstrip("-").isdigit()
-        out(_integer(int(node)) if whole else shortest(float(node), _FLOATS))
-    elif type(node) is Blob:
-        data = bytes.fromhex(node)
-        out(_sized(_BYTES, len(data)) + data)
-    elif isinstance(node, Embedded):
-        out(_text(node.raw))
-    elif isinstance(node, str):
-        out(_text(node))
-    else:
-        out(b"\xc0" if node is None else b"\xc3" if node else b"\xc2")
+def _float(value: float) -> bytes:
+    return shortest(value, _FLOATS)
 
 
-def _write_map(members: dict[str, Tree], out: Callable[[bytes], None]) -> None:
-    for name, child in members.items():
-        if type(name) is Mark:
-            is_float = name == FLOAT
-            out(shortest(never_finite(child), _FLOATS) if is_float else _ext(int(name[1:]), child))
-            return
-    entries = [
-        (_integer(int(name)) if type(name) is Label else _text(name), child)
-        for name, child in members.items()
-    ]
-    out(_short(0x80, 0x10, _MAP, len(entries)))
-    for key, child in sorted(entries, key=lambda entry: entry[0]):
-        out(key)
-        _write(child, out)
+def _blob(data: bytes) -> bytes:
+    return _sized(_BYTES, len(data)) + data
+
+
+def _marked(mark: Mark, child: Tree) -> tuple[bytes, bool]:
+    """Return what stands for a mark, its member within."""
+    if mark == FLOAT:
+        return _float(never_finite(child)), False
+    return _ext(int(mark[1:]), child), False
 
 
 def _ext(kind: int, child: Tree) -> bytes:
@@ -221,6 +161,18 @@ def _ext(kind: int, child: Tree) -> bytes:
     fixed = next((head for head, size in _FIXED_EXT.items() if size == len(data)), None)
     head = _sized(_EXT, len(data)) if fixed is None else bytes([fixed])
     return head + kind.to_bytes(1, signed=True) + data
+
+
+_ENCODING = Encoding(
+    array=lambda length: _short(0x90, 0x10, _ARRAY, length),
+    map=lambda length: _short(0x80, 0x10, _MAP, length),
+    integer=_integer,
+    float=_float,
+    text=_text,
+    blob=_blob,
+    marked=_marked,
+    constants=(b"\xc0", b"\xc2", b"\xc3"),
+)
 
 
 def plain(data: bytes) -> Any:
