@@ -9,10 +9,10 @@ appliance is nobody's business: it is counted, and never written down.
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from math import inf
 from time import monotonic
@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 from . import learning as learn, name_rules
 from .clock import ForwardClock
 from .errors import StorageError
-from .events import Decided, Discovered, Event, NamesAsked, StrangerSeen, Unclaimed
+from .events import Decided, Discovered, Event, NamesAsked, Unclaimed
 from .faces import Faces
 from .journal import Entry, Journal
 from .learning import Learning
@@ -40,10 +40,10 @@ from .naming import (
     NameCounts,
     NameStatus,
     Naming,
-    Stranger,
 )
 from .policy import Policy
-from .redaction.identifiers import spoken
+from .shown_names import ShownNames
+from .strangers import Strangers
 
 GATE = "dns"
 REFUSED_SECONDS = 60.0
@@ -61,16 +61,6 @@ MAX_UNWRITTEN = 500
 """Refusals that wait for the disk."""
 MAX_UNCLAIMED = 100
 """Names of an appliance that nobody claims and that are told of; others are refused untold."""
-MAX_LABELS = 2
-"""Labels shown in front of a registered domain: services have names of their own there, but what
-is in front of these may be anything."""
-MAX_STRANGERS = 500
-"""Clients remembered that are no appliances; the one heard of longest ago is forgotten."""
-MAX_TOLD = 100
-"""Strangers told of within `TOLD_SECONDS`; others are told of when they ask after that."""
-TOLD_SECONDS = 600.0
-MAX_NAMES = 12
-"""Names remembered of each."""
 
 
 @dataclass(slots=True)
@@ -104,17 +94,6 @@ class _Counts:
             refused=self.refused,
             last_asked=self.last_asked,
         )
-
-
-@dataclass(slots=True)
-class _Stranger:
-    """A client that is no appliance."""
-
-    mac: str | None
-    first_seen: float
-    is_told: bool = False
-    counts: _Counts = field(default_factory=_Counts)
-    names: OrderedDict[str, None] = field(default_factory=OrderedDict[str, None])
 
 
 class Admitted(NamedTuple):
@@ -166,22 +145,19 @@ class Lookups:
         self._remember = remember
         self._naming = Naming()
         self._infrastructure: Mapping[str, Infrastructure] = {}
-        self._faces: Faces | None = None
         self.steer_to: tuple[bytes, ...] = ()
         """The addresses that names are led to, packed."""
         self._total = _Counts()
         self._counts: dict[str, _Counts] = {}
         self._contacts: dict[tuple[str, str], float] = {}
         self._opaque: dict[str, float] = {}
-        self._strangers: OrderedDict[str, _Stranger] = OrderedDict()
+        self._strangers = Strangers(on_event)
+        self._names = ShownNames()
         self._refused: dict[tuple[str, str, Reason], float] = {}
         self._recorded: dict[tuple[str, str], tuple[float, LookupVerdict]] = {}
         self._unclaimed: dict[str, dict[str, int]] = {}
         self._unwritten: deque[Entry] = deque()
         self._is_writing = False
-        self._shown_names: dict[str, str] = {}
-        self._shown_under: tuple[Policy | None, Naming] = None, self._naming
-        self._told: OrderedDict[tuple[str, str | None], float] = OrderedDict()
         self._unstored: dict[str, DataPoint] = {}
         self._unannounced: set[str] = set()
         self._jobs: set[asyncio.Task[None]] = set()
@@ -201,7 +177,7 @@ class Lookups:
     def know(self, infrastructure: Mapping[str, Infrastructure], faces: Faces) -> None:
         """Take over what the catalogue knows of names: their kind, and whose they are."""
         self._infrastructure = infrastructure
-        self._faces = faces
+        self._names.know(infrastructure, faces)
 
     def stays_at_home(self, name: str) -> bool:
         """Tell whether a name must not be asked of the household's resolvers."""
@@ -301,7 +277,8 @@ class Lookups:
         if not verdict.appliances:
             # What may yet turn out to be an appliance is not listed as something else.
             if verdict.reason not in NOT_YET:
-                self._note_stranger(lookup, verdict, now)
+                self._strangers.note(lookup, now)
+                self._tell(None, self._total)
             return
         self.observe(lookup, verdict, now)
         appliance = verdict.appliances[0]
@@ -389,42 +366,7 @@ class Lookups:
         self._on_event(_decided(entry))
 
     def _shown(self, name: str) -> str:
-        """Return a name as it is told and written: labels that an appliance makes up are not."""
-        policy = self._policy()
-        before, naming = self._shown_under
-        is_other = before is not policy or naming is not self._naming
-        if is_other or len(self._shown_names) >= MAX_REFUSED:
-            self._shown_under = policy, self._naming
-            self._shown_names.clear()
-        shown = self._shown_names.get(name)
-        if shown is None:
-            shown = self._shown_names[name] = self._shorten(name, policy)
-        return shown
-
-    def _shorten(self, name: str, policy: Policy | None) -> str:
-        if self._is_known(name, policy):
-            return spoken(name)
-        if name_rules.is_at_home(name, self._naming):
-            return f"*.{name.rpartition('.')[2]}" if "." in name else "*"
-        above = name
-        while above := above.partition(".")[2]:
-            if self._is_known(above, policy):
-                return f"*.{spoken(above)}"
-        if self._faces is None:
-            return spoken(name)
-        domain = self._faces.of(name).domain
-        labels = name.removesuffix(domain).rstrip(".").split(".")
-        if len(labels) > MAX_LABELS:
-            return f"*.{spoken('.'.join((*labels[-MAX_LABELS:], domain)))}"
-        return spoken(name)
-
-    def _is_known(self, name: str, policy: Policy | None) -> bool:
-        """Tell whether somebody at home, or the catalogue, stated a name."""
-        return (
-            name in self._infrastructure
-            or name in self._naming.allowed
-            or (policy is not None and name in policy.claims)
-        )
+        return self._names.of(name, self._policy(), self._naming)
 
     def _count_unclaimed(self, appliance: Appliance, shown: str) -> bool:
         """Count a name that nobody claims; tell whether it is one of those that are kept apart."""
@@ -437,40 +379,6 @@ class Lookups:
             self._on_event(
                 Unclaimed(appliance_id=appliance.id, host=shown, method="DNS", count=count)
             )
-        return True
-
-    def _note_stranger(self, lookup: Lookup, verdict: LookupVerdict, now: float) -> None:
-        address, mac = lookup.source.address, lookup.source.mac or None
-        known = self._strangers.get(address)
-        if known is None or (mac is not None and known.mac not in (None, mac)):
-            known = self._strangers[address] = _Stranger(mac, now)
-            if len(self._strangers) > MAX_STRANGERS:
-                self._strangers.popitem(last=False)
-        elif mac is not None and known.mac is None:
-            known.mac, known.is_told = mac, False
-        if not known.is_told:
-            known.is_told = self._tell_stranger(address, known.mac)
-        self._strangers.move_to_end(address)
-        known.counts.add(verdict.course, now)
-        known.names[lookup.name] = None
-        known.names.move_to_end(lookup.name)
-        if len(known.names) > MAX_NAMES:
-            known.names.popitem(last=False)
-        self._tell(None, self._total)
-
-    def _tell_stranger(self, address: str, mac: str | None) -> bool:
-        """Tell of it, unless it was told of late; return False where it has to wait for others."""
-        at = monotonic()
-        while self._told and (
-            len(self._told) > MAX_TOLD or at - next(iter(self._told.values())) > TOLD_SECONDS
-        ):
-            self._told.popitem(last=False)
-        if (address, mac) in self._told:
-            return True
-        if len(self._told) >= MAX_TOLD:
-            return False
-        self._told[address, mac] = at
-        self._on_event(StrangerSeen(address=address, mac=mac))
         return True
 
     def _entry(self, lookup: Lookup, verdict: LookupVerdict, shown: str | None = None) -> Entry:
@@ -585,17 +493,7 @@ class Lookups:
             total=self._total.frozen(),
             appliances={one: counts.frozen() for one, counts in self._counts.items()},
             contacts=dict(self._contacts),
-            strangers=tuple(
-                Stranger(
-                    address=address,
-                    mac=one.mac,
-                    first_seen=one.first_seen,
-                    last_seen=one.counts.last_asked or one.first_seen,
-                    asked=one.counts.asked,
-                    names=tuple(one.names),
-                )
-                for address, one in self._strangers.items()
-            ),
+            strangers=self._strangers.known(),
         )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from name_house import FRIDGE, OPAQUE, PHONE, READABLE, NameHouse as House
 import pytest
 
-from engine import lookups
+from engine import strangers
 from engine.events import StrangerSeen
 from engine.model import Appliance, Outcome, Reason
 from engine.naming import Resolver as Stated
@@ -87,7 +87,7 @@ async def test_a_mac_that_comes_and_goes_is_the_same_stranger(name_house: House)
 async def test_strangers_that_are_forgotten_are_not_told_of_each_time(
     name_house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookups, "MAX_STRANGERS", 2)
+    monkeypatch.setattr(strangers, "MAX_STRANGERS", 2)
     phones = [f"127.0.0.{one}" for one in range(10, 13)]
     for _ in range(3):
         for phone in phones:
@@ -100,13 +100,13 @@ async def test_no_more_strangers_are_told_of_than_anybody_reads(
     name_house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1_000.0]
-    monkeypatch.setattr(lookups, "monotonic", lambda: now[0])
-    monkeypatch.setattr(lookups, "MAX_TOLD", 2)
+    monkeypatch.setattr(strangers, "monotonic", lambda: now[0])
+    monkeypatch.setattr(strangers, "MAX_TOLD", 2)
     for one in range(10, 15):
         await name_house.ask("shop.example", address=f"127.0.0.{one}")
     assert len(name_house.told(StrangerSeen)) == 2
     assert len(name_house.firewall.names.status().strangers) == 5
-    now[0] += lookups.TOLD_SECONDS + 1.0
+    now[0] += strangers.TOLD_SECONDS + 1.0
     await name_house.ask("shop.example", address="127.0.0.15")
     assert len(name_house.told(StrangerSeen)) == 3
 

@@ -6,7 +6,7 @@ from typing import Any
 from name_house import FRIDGE, OPAQUE, PHONE, READABLE, NameHouse as House
 import pytest
 
-from engine import lookups
+from engine import faces, lookups
 from engine.events import Decided, Unclaimed
 from engine.journal import Entry
 from engine.model import Appliance, Outcome, Reason
@@ -94,7 +94,8 @@ async def test_labels_that_an_appliance_makes_up_are_not_written_down(
     What the household or the catalogue names is told in full.
     """
     house.configure(allowed=frozenset({"d.c.b.a.allowed.example"}))
-    house.firewall.names.lookups._infrastructure = {"0.europe.pool.ntp.org": Infrastructure.TIME}
+    known = {"0.europe.pool.ntp.org": Infrastructure.TIME}
+    house.firewall.names.lookups.know(known, faces.load())
     await house.ask(asked)
     [(template, _, _)] = await house.journal()
     assert template == f"DNS {shown}"
