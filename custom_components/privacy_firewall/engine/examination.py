@@ -125,7 +125,12 @@ def _conclude(
 ) -> Examined:
     """Decide, redact, write and check a message that was read."""
     verdict = rules.decide(question)
-    identities = _withheld_identities(verdict.obligations, found)
+    told = [
+        (item, value, one) for item, _, value in found if (one := identity(item, value)) is not None
+    ]
+    identities = frozenset(
+        one for item, _, one in told if not _is_released(verdict.obligations, item)
+    )
     learned = replace(
         learned,
         identities=tuple(identities),
@@ -133,7 +138,7 @@ def _conclude(
     )
     if verdict.outcome is Outcome.DENY:
         return replace(learned, verdict=verdict)
-    searched = _searched(verdict.obligations, question, found, remembered, identities)
+    searched = _searched(verdict.obligations, question, told, remembered, identities)
     tainted = _tainted(verdict.obligations, found, searched)
     if tainted:
         verdict = rules.decide(replace(question, tainted=tainted))
@@ -228,22 +233,14 @@ def _text(value: Replacement) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _withheld_identities(duties: Mapping[Field, Obligation], found: list[Found]) -> frozenset[str]:
-    return frozenset(
-        one
-        for item, _, value in found
-        if not _is_released(duties, item) and (one := identity(item, value)) is not None
-    )
-
-
 def _searched(
     duties: Mapping[Field, Obligation],
     question: Question,
-    found: list[Found],
+    told: list[tuple[Field, Leaf, str]],
     remembered: frozenset[str],
     withheld: frozenset[str],
 ) -> frozenset[str]:
-    """Return the identities that must not stand in what leaves.
+    """Return the identities that must not stand in what leaves; `told` are those that were found.
 
     Those withheld, now or earlier, but for what this recipient was granted as an identity. Also
     those in released fields that were granted as something else. And an e-mail address or a place
@@ -251,8 +248,8 @@ def _searched(
     """
     granted: set[str] = set()
     elsewhere: set[str] = set()
-    for item, _, value in found:
-        if _is_released(duties, item) and (one := identity(item, value)) is not None:
+    for item, value, one in told:
+        if _is_released(duties, item):
             if question.known[item].category not in _IDENTIFYING:
                 elsewhere.add(one)
             else:

@@ -6,6 +6,7 @@ leave). A rule is a small function of the question; it returns a `Verdict`, or N
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 from math import inf
 from types import MappingProxyType
@@ -420,15 +421,22 @@ def signed_over_withheld(
     if _all_released(duties):
         return None
     for item in duties:
-        if _releases(duties, item):
-            for name in _naming(item):
-                words = identifiers.words(name)
-                # `md5` and `sha256` are two words each; `hash_deviceid` is an identifier.
-                if words[-1:] == ["hash"] or not _CHECKSUMS.isdisjoint(
-                    [*words, *map("".join, pairwise(words))]
-                ):
-                    return Outcome.DENY, Reason.SIGNED_OVER_WITHHELD
+        if _releases(duties, item) and _is_signature(item):
+            return Outcome.DENY, Reason.SIGNED_OVER_WITHHELD
     return None
+
+
+@lru_cache(maxsize=8192)
+def _is_signature(item: Field) -> bool:
+    """Tell whether a field is called like something computed over others."""
+    for name in _naming(item):
+        words = identifiers.words(name)
+        # `md5` and `sha256` are two words each; `hash_deviceid` is an identifier.
+        if words[-1:] == ["hash"] or not _CHECKSUMS.isdisjoint(
+            [*words, *map("".join, pairwise(words))]
+        ):
+            return True
+    return False
 
 
 def deny_all_mode(

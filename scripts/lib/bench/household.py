@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 import sys
 
@@ -69,20 +70,27 @@ def recipient(port: int | None) -> Recipient:
     )
 
 
-def prepared(body: bytes, is_granted: Callable[[str], bool]) -> Callable[[], examination.Examined]:
-    """Return a call that takes a message the whole way but for socket and journal.
+def prepared(
+    bodies: list[bytes], is_granted: Callable[[str], bool]
+) -> Callable[[], examination.Examined]:
+    """Return a call that takes the next message the whole way but for socket and journal.
+
+    All are of one shape; what is granted is told from the first.
 
     Everything about the household is made beforehand: what is measured is what every message costs.
     """
-    transmission = Transmission(
-        gate="http",
-        source=Source(address="127.0.0.1"),
-        method="POST",
-        host=HOST,
-        target="/v1/report",
-        headers=(*HEADERS, ("Content-Length", str(len(body)))),
-        body=body,
-    )
+    transmissions = [
+        Transmission(
+            gate="http",
+            source=Source(address="127.0.0.1"),
+            method="POST",
+            host=HOST,
+            target="/v1/report",
+            headers=(*HEADERS, ("Content-Length", str(len(body)))),
+            body=body,
+        )
+        for body in bodies
+    ]
     receiver = recipient(None)
     nothing = policy.build(1, (APPLIANCE,), (receiver,), [])
     question = policy.Question(
@@ -94,7 +102,7 @@ def prepared(body: bytes, is_granted: Callable[[str], bool]) -> Callable[[], exa
         fields={},
         known={},
     )
-    seen = examination.examine(question, transmission, 0, frozenset())
+    seen = examination.examine(question, transmissions[0], 0, frozenset())
     given = [_given(point) for point in seen.fresh if is_granted(point.field.path)]
     asked = replace(
         question,
@@ -102,7 +110,8 @@ def prepared(body: bytes, is_granted: Callable[[str], bool]) -> Callable[[], exa
         known={point.field: point for point in seen.fresh},
     )
     remembered = frozenset(seen.identities)
-    return lambda: examination.examine(asked, transmission, len(seen.fresh), remembered)
+    left = cycle(transmissions)
+    return lambda: examination.examine(asked, next(left), len(seen.fresh), remembered)
 
 
 def _given(point: DataPoint) -> tuple[Consent, DataPoint]:

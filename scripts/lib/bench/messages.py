@@ -1,5 +1,6 @@
 """What is sent: made up, in the shapes and sizes that appliances send."""
 
+from random import Random
 from typing import Any
 
 import orjson
@@ -82,6 +83,29 @@ FRIDGE_FEW = frozenset({
     "$.body.components.main.refrigeration.rapidCooling.value",
 })  # fmt: skip
 """Seven data points of the fridge."""
+
+
+def varied(tree: Any, number: int) -> Any:
+    """Return a message of the same shape and size with other digits: no two reports are the same.
+
+    Whatever remembers what it read once has no use of it, as at home. Nought is the message itself.
+    """
+    digits = Random(number)  # noqa: S311 - the same in every run
+
+    def other(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {name: other(child) for name, child in node.items()}
+        if isinstance(node, list):
+            return [other(child) for child in node]
+        if isinstance(node, bool) or node is None:
+            return node
+        text = "".join(
+            digits.choice("123456789") if one.isdigit() else one
+            for one in (node if isinstance(node, str) else repr(node))
+        )
+        return text if isinstance(node, str) else type(node)(text)
+
+    return other(tree) if number else tree
 
 
 def encode(tree: dict[str, Any]) -> bytes:

@@ -203,6 +203,20 @@ def test_found_in_base64_wherever_it_stands(serial: str, before: bytes, after: b
     assert identifiers.find(frozenset({identifiers.normalise(serial)}), [text]) == [0]
 
 
+@settings(max_examples=200)
+@given(st.binary(max_size=24))
+def test_bytes_are_normalised_as_their_text_is(read: bytes) -> None:
+    assert identifiers._of_bytes(read) == identifiers.normalise(read.decode("latin-1"))
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_found_again_in_what_was_looked_at_before(disguise: str) -> None:
+    text = DISGUISES[disguise]
+    for around in ("", "x" * 2 * identifiers.SHORT + " "):
+        assert identifiers.find(frozenset({"other00"}), [around + text]) == []
+        assert identifiers.find(frozenset({NORMAL}), [around + text]) == [0]
+
+
 def test_memory_is_bounded_and_the_oldest_go() -> None:
     memory = identifiers.Identities(["first"])
     assert memory.remember(["second", "first", "second"]) == ["second"]

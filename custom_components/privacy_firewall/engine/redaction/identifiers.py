@@ -6,7 +6,6 @@ looked for in every later message, normalised, and in one layer of hex, base64, 
 JSON-escaping. A tripwire beside the proof in `verify.py`: short values cannot be found this way.
 """
 
-import base64
 import binascii
 from collections import Counter
 from collections.abc import Iterable
@@ -80,6 +79,8 @@ MIN_IDENTITY = 6
 """Characters of a normalised identity: shorter ones occur by chance."""
 MAX_REMEMBERED = 512
 """Identities remembered per appliance; the oldest go first."""
+SHORT = 64
+"""Characters of a text whose spellings are kept for the next message."""
 _STRIP = re.compile(r"[^0-9a-z]")
 _NAMES = re.compile(r"\.|\[\*\]|\['|'\]")
 
@@ -176,6 +177,15 @@ def normalise(text: str) -> str:
     return "".join(character for character in folded if character.isalnum())
 
 
+_NORMAL = {code: normalise(chr(code)) for code in range(256)}
+"""No character of Latin-1 joins another one, so that each can be normalised by itself."""
+
+
+def _of_bytes(read: bytes) -> str:
+    """Return bytes as Latin-1, normalised."""
+    return read.decode("latin-1").translate(_NORMAL)
+
+
 def identity(item: Field, value: Leaf) -> str | None:
     """Return the normalised identity a leaf holds, or None.
 
@@ -251,22 +261,28 @@ def find(identities: frozenset[str], texts: list[str]) -> list[int]:
     """
     if not identities or not texts:
         return []
-    unlike = dict.fromkeys(texts)
-    haystack = "\n".join(f"{normalise(text)}\n{_decoded(text)}" for text in unlike)
+    told = [_told(text) if len(text) <= SHORT else _spelled_out(text) for text in texts]
+    haystack = "\n".join(told)
     hits = [one for one in identities if one in haystack]
     if not hits:
         return []
-    return [
-        index
-        for index, text in enumerate(texts)
-        if any(one in normalise(text) or one in _decoded(text) for one in hits)
-    ]
+    return [index for index, text in enumerate(told) if any(one in text for one in hits)]
+
+
+def _spelled_out(text: str) -> str:
+    """Return all that a text may tell: itself and what it hides, normalised, a line each."""
+    return f"{normalise(text)}\n{_decoded(text)}"
+
+
+_told = lru_cache(maxsize=4096)(_spelled_out)
+"""Of member names and of what an appliance always says; the same in every message of its."""
 
 
 _HEX_RUN = re.compile(r"[0-9A-Fa-f]{12,}")
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 _SEPARATORS = re.compile(r"\\x|[\s:-]+")
 """What may stand between the bytes of one hexadecimal or base64 text."""
+_URL_SAFE = str.maketrans("-_", "+/")
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _JSON_ESCAPE = re.compile(r"\\u00([0-9A-Fa-f]{2})")
 
@@ -280,30 +296,28 @@ def _decoded(text: str) -> str:
         found.append(normalise(_JSON_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)))
     if len(joined := _SEPARATORS.sub("", text)) < len(text):
         found.extend(
-            normalise(bytes.fromhex(run[: len(run) // 2 * 2]).decode("latin-1"))
-            for run in _HEX_RUN.findall(joined)
+            _of_bytes(bytes.fromhex(run[: len(run) // 2 * 2])) for run in _HEX_RUN.findall(joined)
         )
-        found.extend(
-            normalise(_unbase64(run).decode("latin-1")) for run in _BASE64_RUN.findall(joined)
-        )
+        found.extend(_of_bytes(_unbase64(run)) for run in _BASE64_RUN.findall(joined))
     if len(text) >= 8:
         # A run may begin with something else that is written in the same characters.
         for run in _HEX_RUN.findall(text):
             for start in range(2):
                 pairs = run[start : len(run) - (len(run) - start) % 2]
-                found.append(normalise(bytes.fromhex(pairs).decode("latin-1")))
+                found.append(_of_bytes(bytes.fromhex(pairs)))
         for run in _BASE64_RUN.findall(text):
-            found.append(_unbase64(run).hex())
-            found.extend(normalise(_unbase64(run[start:]).decode("latin-1")) for start in range(4))
+            read = [_unbase64(run[start:]) for start in range(4)]
+            found.append(read[0].hex())
+            found.extend([_of_bytes(one) for one in read])
     return "\n".join(found)
 
 
 def _unbase64(run: str) -> bytes:
-    run = run.rstrip("=").replace("-", "+").replace("_", "/")
+    run = run.rstrip("=").translate(_URL_SAFE)
     # A run may be cut out of something longer: what does not fill a byte is left out.
     run = run[: len(run) - (len(run) % 4 == 1)]
     try:
-        return base64.b64decode(run + "=" * (-len(run) % 4))
+        return binascii.a2b_base64(run + "=" * (-len(run) % 4))
     except binascii.Error:
         return b""
 
