@@ -35,6 +35,7 @@ from .issues import (
     LISTS,
     NOTICE,
     QUESTIONS,
+    RESOLVERS,
     RESTORED,
     SILENT,
     STARVING,
@@ -140,6 +141,7 @@ class DnsGateFlow(_EntryFlow):
                 "port": str(chosen.port),
                 "cause": await self._async_cause("gate_trouble"),
                 "lists": await self._async_unread(chosen.lists),
+                "resolvers": listed([f"`{one}`" for one in map(str, chosen.resolvers)], {}),
             },
         )
 
@@ -178,6 +180,21 @@ class DnsGateFlow(_EntryFlow):
             if why is not None:
                 found.append(f"{plain(line)}: {words.get(why, why)}")
         return listed(found, words)
+
+
+class ResolversFlow(DnsGateFlow):
+    """No resolver answers: try them, or name others."""
+
+    @override
+    async def async_step_try_again(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask them something now."""
+        if (entry := self._loaded()) is None:
+            return self.async_abort(reason="not_loaded")
+        if await entry.runtime_data.firewall.names.try_resolvers():
+            return self.async_create_entry(data={})
+        return self.async_abort(reason="still_failing")
 
 
 class StorageFlow(_EntryFlow):
@@ -353,6 +370,7 @@ _FLOWS: dict[str, Callable[[], RepairsFlow]] = {
     LISTS: DnsGateFlow,
     NOTICE: NoticeFlow,
     QUESTIONS: QuestionsFlow,
+    RESOLVERS: ResolversFlow,
     RESTORED: RestoredFlow,
     SILENT: ApplianceFlow,
     STARVING: StarvingFlow,

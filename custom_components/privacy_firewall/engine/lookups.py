@@ -179,6 +179,10 @@ class Lookups:
         self._infrastructure = infrastructure
         self._names.know(infrastructure, faces)
 
+    def now(self) -> float:
+        """Return the ledger's time."""
+        return self._clock.now()
+
     def stays_at_home(self, name: str) -> bool:
         """Tell whether a name must not be asked of the household's resolvers."""
         return name_rules.is_for_nobody_outside(name, self._naming)

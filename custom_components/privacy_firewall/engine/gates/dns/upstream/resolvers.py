@@ -12,6 +12,7 @@ from ....naming import Resolver
 from ..answer import Answer
 from ..message import FORMAT_ERROR, NOT_IMPLEMENTED, REFUSED, SERVER_FAILURE
 from .datagrams import Datagrams
+from .hearing import Hearing
 from .question import Done, Peer, Question, Random, ResolverError, Way
 from .streams import Stream
 
@@ -34,12 +35,20 @@ class Resolvers:
     """Asks the resolvers in their order; one that does not answer comes last for a while."""
 
     def __init__(
-        self, resolvers: Sequence[Resolver], *, trust: ssl.SSLContext | None = None
+        self,
+        resolvers: Sequence[Resolver],
+        *,
+        trust: ssl.SSLContext | None = None,
+        on_hearing: Callable[[], None] | None = None,
     ) -> None:
-        """Keep whom to ask. `trust` verifies certificates; by default the system's roots do."""
+        """Keep whom to ask. `trust` verifies certificates; by default the system's roots do.
+
+        `on_hearing` is called when none of them answers any more, and when one does again.
+        """
         self.random = Random()
         self.trust = trust
-        self._peers = [_Peer(one, self) for one in resolvers]
+        self.hearing = Hearing(on_hearing or _nothing)
+        self._peers = [_Peer(one, self, self.hearing) for one in resolvers]
         self._under_way: dict[tuple[bytes, int, bool, bool], Question] = {}
         self._due: list[Question] = []
         self._sent: deque[tuple[float, Question, int]] = deque()
@@ -206,7 +215,12 @@ class Resolvers:
             if way.peer.send(question, is_stream=way.is_stream):
                 self._note_sent(question)
                 return
+        if question.error is None and question.may_be_sent() and not self._is_diverted(question):
+            self.hearing.unanswered(question.wire_name)
         self._finish(question, question.error)
+
+    def _is_diverted(self, question: Question) -> bool:
+        return self._diverted is not None and question.wire_name.endswith(self._diverted[0])
 
     def _note_sent(self, question: Question) -> None:
         while self._sent and self._sent[0][1].is_over:
@@ -272,15 +286,22 @@ def _always() -> bool:
     return True
 
 
+def _nothing() -> None:
+    pass
+
+
 class _Peer:
     """One resolver, and all that leads to it."""
 
-    def __init__(self, resolver: Resolver, owner: Resolvers) -> None:
-        """Start with nothing open."""
+    def __init__(
+        self, resolver: Resolver, owner: Resolvers, hearing: Hearing | None = None
+    ) -> None:
+        """Start with nothing open. `hearing` is told of answers, but for the self-test's."""
         self.resolver = resolver
         self.failed_at = -inf
         self.answered_at = -inf
         self._owner = owner
+        self._hearing = hearing
         self._datagrams = Datagrams(self, owner.random)
         self._stream = Stream(self, owner.random)
 
@@ -307,6 +328,8 @@ class _Peer:
         """Take an answer."""
         self.answered_at = monotonic()
         self.failed_at = -inf
+        if self._hearing is not None:
+            self._hearing.heard(self.answered_at)
         self._owner.take(question, answer, self, is_stream=is_stream)
 
     def misread(self, question: Question, *, is_stream: bool) -> None:
