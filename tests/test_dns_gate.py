@@ -314,6 +314,28 @@ async def test_a_list_that_is_gone_is_said(
     assert told[-1].listed.has("gone.example")
 
 
+async def test_a_list_that_adds_nothing_is_named(
+    named: Home, hass_client: ClientSessionGenerator
+) -> None:
+    """Each file with what is wrong with it, the second of two alike too."""
+    folder = Path(named.hass.config.config_dir)
+    (folder / "ads.txt").write_text("ads.example\n")
+    (folder / "same.txt").write_text("ads.example\n")
+    (folder / "more.txt").write_text("more.example\n")
+    (folder / "empty.txt").write_text("# nothing\n")
+    await named.choose(
+        dns_gate=chosen(named) | {"lists": ["ads.txt", "same.txt", "empty.txt", "more.txt"]}
+    )
+    raised = issue(named.hass, "dns_lists")
+    assert raised is not None
+    assert raised.translation_placeholders == {"number": "2"}
+    shown = await Repair(named.hass, await hass_client(), "dns_lists").open()
+    assert shown["description_placeholders"]["lists"].splitlines() == [
+        "- same.txt: adds no name to the lists before it, or with them there are too many",
+        "- empty.txt: has no names in it, or is no text",
+    ]
+
+
 # --- What is shown ---
 
 

@@ -21,7 +21,7 @@ import probatio
 
 from .consent_repairs import NoticeFlow, QuestionsFlow, RestoredFlow, StarvingFlow
 from .const import DOMAIN, SUBENTRY_APPLIANCE
-from .dns_stored import dns_gate, is_list, list_trouble
+from .dns_stored import dns_gate, lists_trouble
 from .engine import StorageError, Trouble, diagnose, start_over
 from .forms import async_words, listed, plain
 from .household import database_path
@@ -170,16 +170,8 @@ class DnsGateFlow(_EntryFlow):
 
     async def _async_unread(self, lines: tuple[str, ...]) -> str:
         words = await async_words(self.hass, "list_trouble")
-        found: list[str] = []
-        for line in lines:
-            why = await self.hass.async_add_executor_job(list_trouble, self.hass.config, line)
-            if why is None and not await self.hass.async_add_executor_job(
-                is_list, self.hass.config, line
-            ):
-                why = "not_a_list"
-            if why is not None:
-                found.append(f"{plain(line)}: {words.get(why, why)}")
-        return listed(found, words)
+        found = await self.hass.async_add_executor_job(lists_trouble, self.hass.config, lines)
+        return listed([f"{plain(line)}: {words.get(why, why)}" for line, why in found], words)
 
 
 class ResolversFlow(DnsGateFlow):
