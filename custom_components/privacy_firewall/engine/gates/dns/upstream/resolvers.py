@@ -24,6 +24,8 @@ MAX_UNDER_WAY = 4_000
 """Different questions under way at the same time."""
 AVOID_SECONDS = 30.0
 """Seconds for which a resolver that did not answer comes after the others."""
+PLAIN_SECONDS = 3600.0
+"""Seconds for which a resolver that does not know EDNS is asked without."""
 
 _ERRORS = frozenset({FORMAT_ERROR, SERVER_FAILURE, NOT_IMPLEMENTED, REFUSED})
 """What another resolver may know better."""
@@ -300,6 +302,7 @@ class _Peer:
         self.resolver = resolver
         self.failed_at = -inf
         self.answered_at = -inf
+        self._plain_until = -inf
         self._owner = owner
         self._hearing = hearing
         self._datagrams = Datagrams(self, owner.random)
@@ -316,6 +319,9 @@ class _Peer:
 
     def send(self, question: Question, *, is_stream: bool) -> bool:
         """Send a question, or tell that it cannot be."""
+        question.has_edns = self not in question.without_edns and (
+            self._plain_until == -inf or self._plain_until <= monotonic()
+        )
         if is_stream or self.resolver.tls_name is not None:
             self._stream.send(question)
             return True
@@ -326,11 +332,29 @@ class _Peer:
 
     def heard(self, question: Question, answer: Answer, *, is_stream: bool) -> None:
         """Take an answer."""
+        if answer.rcode == FORMAT_ERROR and question.has_edns:
+            self.not_understood(question, is_stream=is_stream)
+            return
+        self._note_heard()
+        if answer.rcode != FORMAT_ERROR and self in question.without_edns:
+            self._plain_until = self.answered_at + PLAIN_SECONDS
+        self._owner.take(question, answer, self, is_stream=is_stream)
+
+    def _note_heard(self) -> None:
         self.answered_at = monotonic()
         self.failed_at = -inf
         if self._hearing is not None:
             self._hearing.heard(self.answered_at)
-        self._owner.take(question, answer, self, is_stream=is_stream)
+
+    def not_understood(self, question: Question, *, is_stream: bool) -> None:
+        """Ask again without EDNS, which it may not know (RFC 6891, section 7).
+
+        Only if it understands that, it is asked so for a while: else it meant something else.
+        """
+        self._note_heard()
+        question.without_edns.append(self)
+        question.ways.append(Way(self, is_stream=is_stream))
+        self._owner.go_on(question)
 
     def misread(self, question: Question, *, is_stream: bool) -> None:
         """Go on at once: over a stream there is no box that changes letters, and no guessing."""
