@@ -752,6 +752,7 @@ async def test_recipient_is_added(recipients: Form) -> None:
         advanced={
             "functional": ["$.body['serial']", "$.header['x-token']"],
             "neutral": ["$.body.doors.*.open"],
+            "framing": " XOR:5A , crc16-modbus:hex",
             "allow_private": False,
         },
     )
@@ -766,6 +767,7 @@ async def test_recipient_is_added(recipients: Form) -> None:
         "names": [],
         "functional": ["$.body.serial", "$.header['x-token']"],
         "neutral": ["$.body.doors[*].open"],
+        "framing": "xor:5a,crc16-modbus:hex",
         "allow_private": False,
     }
     for line in recipients.newest.data["endpoints"]:
@@ -829,6 +831,10 @@ PRIVATE = [
         ({"advanced": {"functional": ["body.serial"]}}, {"advanced": "invalid_functional"}),
         ({"advanced": {"functional": ["$..serial"]}}, {"advanced": "invalid_functional"}),
         ({"advanced": {"neutral": ["$.body.doors[-1]"]}}, {"advanced": "invalid_neutral"}),
+        *(
+            ({"advanced": {"framing": line}}, {"advanced": "invalid_framing"})
+            for line in ("hmac-sha256:hex", "xor:00", "crc32:hex,", "xor:" + "5a" * 200)
+        ),
     ],
 )
 async def test_recipient_is_refused(
@@ -879,6 +885,7 @@ async def test_recipient_changes_but_not_who_and_why(recipients: Form) -> None:
     advanced = {
         "functional": ["$.body.serial"],
         "neutral": ["$.body.open"],
+        "framing": "length:u16-be",
         "allow_private": True,
     }
     await recipients.add(**WHO, benefit="Warns.", endpoints=WHERE, advanced=advanced)
@@ -1032,7 +1039,7 @@ async def test_forms_over_rest(
     advanced = shown["data_schema"][-1]
     assert (advanced["type"], advanced["expanded"]) == ("expandable", False)
     inside = [field["name"] for field in advanced["schema"]]
-    assert inside == ["functional", "neutral", "allow_private"]
+    assert inside == ["functional", "neutral", "framing", "allow_private"]
     ended = await post(f"{url}/{shown['flow_id']}", WHO | {"endpoints": WHERE})
     assert ended["type"] == "create_entry"
     shown = await post(url, {"handler": [entry.entry_id, "appliance"]})

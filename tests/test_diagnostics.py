@@ -84,6 +84,7 @@ def secret_entry() -> MockConfigEntry:
                     "names": ["private-#.vendor.example"],
                     "functional": ["$.body.private"],
                     "neutral": [],
+                    "framing": "xor:7072697661746521",
                     "allow_private": True,
                 },
                 subentry_type="recipient",
@@ -100,7 +101,13 @@ async def test_nothing_private_is_told(hass: HomeAssistant) -> None:
     entry.add_to_hass(hass)
     told = await async_get_config_entry_diagnostics(hass, entry)
     written = json.dumps(told)
-    for private in ("private-", "192.168.77", "02:00:00:77", "private nonsense"):
+    for private in (
+        "private-",
+        "7072697661746521",
+        "192.168.77",
+        "02:00:00:77",
+        "private nonsense",
+    ):
         assert private not in written
     assert told["gate"] == {"host": "**REDACTED**", "port": 8080}
     assert told["options"] == {
@@ -156,6 +163,7 @@ async def test_nothing_private_is_told(hass: HomeAssistant) -> None:
         "names": 1,
         "functional": 1,
         "neutral": 0,
+        "says_framing": True,
         "allow_private": True,
     }
 

@@ -123,7 +123,7 @@ async def test_what_is_chosen_is_normalised_and_kept(
         refusal="no_data",
         infrastructure=["time", "firmware"],
         allowed=["Pool.NTP.org."],
-        local_domains=["Home", ".corp.example."],
+        local_domains=["Home", ".corp.example.", "home.arpa", "me.github.io"],
         unknown_clients="refused",
         refused_networks=["192.168.20.7/24", "fd00::/8"],
         lists=["ads.txt"],
@@ -138,7 +138,7 @@ async def test_what_is_chosen_is_normalised_and_kept(
         "refusal": "no_data",
         "infrastructure": ["time", "firmware"],
         "allowed": ["pool.ntp.org"],
-        "local_domains": ["home", "corp.example"],
+        "local_domains": ["home", "corp.example", "home.arpa", "me.github.io"],
         "unknown_clients": "refused",
         "refused_networks": ["192.168.20.0/24", "fd00::/8"],
         "lists": ["ads.txt"],
@@ -184,6 +184,10 @@ async def test_a_form_drops_nothing_that_it_does_not_show(
         ({"allowed": ["https://example.org"]}, {"allowed": "invalid_name"}),
         ({"local_domains": ["no domain"]}, {"local_domains": "invalid_domain"}),
         ({"local_domains": ["a..b"]}, {"local_domains": "invalid_domain"}),
+        *(
+            ({"local_domains": ["lan", line]}, {"local_domains": "public_suffix"})
+            for line in ("com", ".CO.UK.", "github.io", "ck", "foo.ck", "xn--p1ai")
+        ),
         ({"refused_networks": ["192.168.1.0/33"]}, {"refused_networks": "invalid_network"}),
         ({"lists": ["nowhere.txt"]}, {"lists": "no_such_file"}),
         ({"lists": ["."]}, {"lists": "no_such_file"}),

@@ -30,6 +30,7 @@ from custom_components.privacy_firewall.dns_gate import CONTACT_SECONDS, RETRY_S
 from custom_components.privacy_firewall.engine.events import NamesAsked
 from custom_components.privacy_firewall.engine.gates.dns.message import NAME_ERROR, answer_nothing
 from custom_components.privacy_firewall.engine.gates.dns.server import DnsGate
+from custom_components.privacy_firewall.engine.gates.dns.upstream import hearing
 from custom_components.privacy_firewall.engine.naming import (
     NameCounts,
     NameStatus,
@@ -209,6 +210,63 @@ async def test_turned_off_nothing_is_wrong(named: Home) -> None:
         assert issues(named.hass) == set()
 
 
+async def test_resolvers_that_do_not_answer_are_said(
+    named: Home,
+    hass_client: ClientSessionGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The gate is open all the same; what is wrong is said once, and goes with an answer."""
+    monkeypatch.setattr(hearing, "SILENT_SECONDS", 0.0)
+    names = named.household.firewall.names
+    for _ in range(hearing.SILENT_FOR_ONE + 3):
+        # Nobody is at that port.
+        assert not await names.try_resolvers()
+    await named.hass.async_block_till_done()
+    raised = issue(named.hass, "dns_resolvers_silent")
+    assert raised is not None
+    assert raised.translation_placeholders == {"resolvers": "127.0.0.1@9"}
+    assert issues(named.hass) == {"dns_resolvers_silent"}
+    shown = state(named, hub(named, "binary_sensor", "dns_gate"))
+    assert shown.state == STATE_ON
+    assert shown.attributes["no_resolver_answers"] is True
+    assert shown.attributes["silent_since"] is not None
+    assert shown.attributes["last_answer"] is None
+    assert caplog.text.count("No resolver answers") == 1
+    repair = Repair(named.hass, await hass_client(), "dns_resolvers_silent")
+    opened = await repair.open()
+    assert opened["description_placeholders"]["resolvers"] == "- `127.0.0.1@9`"
+    assert (await repair.choose("try_again"))["reason"] == "still_failing"
+    asked = names._resolvers
+    assert asked is not None
+    monkeypatch.setattr(type(asked), "ask", _answered)
+    await repair.open()
+    assert (await repair.choose("try_again"))["type"] == "create_entry"
+    await named.hass.async_block_till_done()
+    assert issues(named.hass) == set()
+    shown = state(named, hub(named, "binary_sensor", "dns_gate"))
+    assert shown.attributes["no_resolver_answers"] is False
+    assert shown.attributes["silent_since"] is None
+
+
+async def _answered(resolvers: Any, *_: Any) -> None:
+    resolvers.hearing.heard(1.0)
+
+
+async def test_other_resolvers_are_not_said_to_be_silent(
+    named: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hearing, "SILENT_SECONDS", 0.0)
+    for enabled in (True, False):
+        for _ in range(hearing.SILENT_FOR_ONE):
+            await named.household.firewall.names.try_resolvers()
+        assert issues(named.hass) == {"dns_resolvers_silent"}
+        await named.choose(
+            dns_gate=chosen(named) | {"resolvers": ["127.0.0.1@7"], "enabled": enabled}
+        )
+        assert issues(named.hass) == set()
+
+
 # --- Lists ---
 
 
@@ -254,6 +312,28 @@ async def test_a_list_that_is_gone_is_said(
     assert (await repair.choose("try_again"))["type"] == "create_entry"
     assert issues(named.hass) == set()
     assert told[-1].listed.has("gone.example")
+
+
+async def test_a_list_that_adds_nothing_is_named(
+    named: Home, hass_client: ClientSessionGenerator
+) -> None:
+    """Each file with what is wrong with it, the second of two alike too."""
+    folder = Path(named.hass.config.config_dir)
+    (folder / "ads.txt").write_text("ads.example\n")
+    (folder / "same.txt").write_text("ads.example\n")
+    (folder / "more.txt").write_text("more.example\n")
+    (folder / "empty.txt").write_text("# nothing\n")
+    await named.choose(
+        dns_gate=chosen(named) | {"lists": ["ads.txt", "same.txt", "empty.txt", "more.txt"]}
+    )
+    raised = issue(named.hass, "dns_lists")
+    assert raised is not None
+    assert raised.translation_placeholders == {"number": "2"}
+    shown = await Repair(named.hass, await hass_client(), "dns_lists").open()
+    assert shown["description_placeholders"]["lists"].splitlines() == [
+        "- same.txt: adds no name to the lists before it, or with them there are too many",
+        "- empty.txt: has no names in it, or is no text",
+    ]
 
 
 # --- What is shown ---

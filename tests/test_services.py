@@ -16,6 +16,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import probatio
 import pytest
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.privacy_firewall import (
     action_fields,
@@ -812,3 +813,60 @@ async def test_letting_through_says_why_not(fridge: Home) -> None:
     await refused("let_through_in_lockdown", call(fridge, "let_through", **asked))
     await call(fridge, "lock_down", on=False)
     assert (await call(fridge, "let_through", **asked))["until"] is not None
+
+
+BAD = {
+    "grant": [
+        {}, {"recipient_id": "x"}, {"recipient_id": FROSTLINE, "appliance_id": "x"},
+        {"recipient_id": FROSTLINE, "level": "some"}, {"recipient_id": FROSTLINE, "until": "soon"},
+        {"recipient_id": FROSTLINE, "duration": -5}, {"recipient_id": FROSTLINE, "duration": {}},
+        {"recipient_id": FROSTLINE, "until": "2001-01-01T00:00:00"},
+        {"recipient_id": FROSTLINE, "until": "9999-12-31T23:59:59"},
+        {"entity_id": "switch.none"}, {"entity_id": "all"},
+        {"data_point_id": "0" * 16, "recipient_id": FROSTLINE}, {"recipient_id": None},
+        {"recipient_id": ["x"]}, {"recipient_id": FROSTLINE, "person": "person.nobody"},
+        {"recipient_id": FROSTLINE, "duration": "9" * 400},
+    ],
+    "refuse": [{}, {"recipient_id": "x"}, {"entity_id": "switch.none"}, {"device_id": "x"}],
+    "withdraw": [{}, {"recipient_id": "x"}, {"entity_id": "switch.none"}, {"device_id": "x"}],
+    "let_through": [
+        {}, {"appliance_id": "x", "duration": 60}, {"appliance_id": FRIDGE},
+        {"appliance_id": FRIDGE, "duration": 3601}, {"appliance_id": FRIDGE, "duration": 0},
+        {"appliance_id": FRIDGE, "duration": -1}, {"appliance_id": FRIDGE, "duration": "long"},
+        {"appliance_id": FRIDGE, "duration": 1e300}, {"appliance_id": FRIDGE, "duration": {}},
+        {"appliance_id": FRIDGE, "duration": {"days": 10**12}},
+        {"appliance_id": FRIDGE, "duration": 60, "stop": True}, {"device_id": "x", "stop": True},
+    ],
+    "set_need": [
+        {}, {"appliance_id": FRIDGE, "recipient_id": "x", "need": "needed"},
+        {"appliance_id": FRIDGE, "recipient_id": FROSTLINE, "need": "much"},
+    ],
+    "lock_down": [{}, {"on": "perhaps"}, {"on": None}],
+    "get_disclosures": [
+        {"appliance_id": "x"}, {"hours": 0}, {"hours": "nan"}, {"hours": 1e308},
+        {"since": "9999-12-31T23:59:59"}, {"since": "2030-01-01T00:00:00", "hours": 1},
+        {"limit": -1}, {"recipient_id": "x"},
+    ],
+    "export_journal": [{"format": "pdf"}, {"since": "x"}, {"appliance_id": "x"}, {"file": "../x"}],
+    "forget": [{}, {"appliance_id": "x"}, {"device_id": "x"}],
+    "get_receipt": [{"recipient_id": "x"}, {"entity_id": "switch.none"}],
+    "verify": [{"x": 1}],
+    "preview": [{}, {"appliance_id": "x", "method": "POST", "url": "x"}, {"appliance_id": FRIDGE}],
+    "self_test": [{"x": 1}],
+    "info": [{"x": 1}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_what_is_asked_wrongly_is_the_callers_fault(
+    fridge: Home, hass_client: ClientSessionGenerator, action: str
+) -> None:
+    """Over HTTP that is 400, and no error of ours in the log."""
+    assert await async_setup_component(fridge.hass, "api", {})
+    client = await hass_client()
+    for asked in BAD[action]:
+        url = f"/api/services/{DOMAIN}/{action}"
+        answers = await client.post(f"{url}?return_response", json=asked)
+        assert answers.status == 400, (asked, await answers.text())
+    assert given(fridge) == set()
+    assert fridge.household.firewall.let_through_until(fridge.subentry(FRIDGE).subentry_id) is None

@@ -63,6 +63,7 @@ def test_a_recipient_is_read() -> None:
             endpoints=["POST https://cloud.example/v1"],
             functional=["$.body.serial"],
             neutral=["$.body.mode"],
+            framing="xor:5A,crc32:le",
             names=["{eu|us}-mqtt.cloud.example", "ntp.cloud.example"],
             allow_private=False,
         )
@@ -72,7 +73,11 @@ def test_a_recipient_is_read() -> None:
             id=next(iter(entry.subentries)),
             organisation=FROSTLINE,
             purpose=Purpose.SERVICE,
-            endpoints=(Endpoint(host="cloud.example", prefix="/v1", method="POST"),),
+            endpoints=(
+                Endpoint(
+                    host="cloud.example", prefix="/v1", method="POST", framing="xor:5a,crc32:le"
+                ),
+            ),
             benefit="Tells you when the door is open.",
             if_refused="Nothing stops working.",
             functional=frozenset({"$.body.serial"}),
@@ -124,6 +129,9 @@ def test_a_broken_appliance_is_left_out(
         {"names": ["{"]},
         {"functional": [5]},
         {"neutral": SECRET},
+        {"framing": [SECRET]},
+        {"framing": f"xor:{SECRET}"},
+        {"framing": "xor:5a,"},
         {"allow_private": "no"},
         {"benefit": 5},
     ],

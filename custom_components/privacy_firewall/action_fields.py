@@ -39,6 +39,15 @@ ATTR_HOURS = "hours"
 MAX_TIME = timedelta(days=3650)
 """For how long a timed grant may be given; the engine allows a little more."""
 
+
+def a_period(value: Any) -> timedelta:
+    """Read a period that is not negative; raises `Invalid`, also for more than can be told."""
+    try:
+        return cv.positive_time_period(value)
+    except OverflowError as err:
+        raise probatio.Invalid("a period is wanted") from err
+
+
 OF_APPLIANCE: dict[Any, Any] = {
     probatio.Optional(ATTR_DEVICE_ID): cv.string,
     probatio.Optional(ATTR_APPLIANCE_ID): cv.string,

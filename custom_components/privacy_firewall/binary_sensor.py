@@ -22,6 +22,7 @@ from .engine.events import (
     GateChanged,
     MeasureChanged,
     NamesAsked,
+    ResolversChanged,
     StorageChanged,
 )
 from .engine.model import Protection, Recipient
@@ -125,12 +126,24 @@ HUB_BINARY_SENSORS: tuple[HubFact, ...] = (
         changed_by=(),
     ),
 )
+
+
+def _of_resolvers(silence: ResolversChanged | None) -> dict[str, Any]:
+    """Return whether the gate hears of nobody whom it asks, and since when."""
+    return {
+        "no_resolver_answers": silence is not None,
+        "silent_since": moment(silence.since) if silence else None,
+        "last_answer": moment(silence.last_answer) if silence else None,
+    }
+
+
 DNS_GATE = FactBinarySensorEntityDescription[Household](
     key="dns_gate",
     translation_key="dns_gate",
     entity_category=EntityCategory.DIAGNOSTIC,
     is_on_fn=lambda household: household.firewall.names.is_open,
-    changed_by=(GateChanged,),
+    attributes_fn=lambda household: _of_resolvers(household.firewall.names.silence),
+    changed_by=(GateChanged, ResolversChanged),
 )
 """While the household wants the DNS gate."""
 

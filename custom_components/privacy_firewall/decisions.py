@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from homeassistant.core import Context
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
 from .engine import ConsentError, Firewall, NotCoarseError, StorageError
@@ -56,11 +56,13 @@ class Decisions:
                 until=until,
             )
         except NotCoarseError as err:
-            raise HomeAssistantError(
+            raise ServiceValidationError(
                 translation_domain=DOMAIN, translation_key="grant_not_coarse"
             ) from err
         except ConsentError as err:
-            raise HomeAssistantError(translation_domain=DOMAIN, translation_key=unknown) from err
+            raise ServiceValidationError(
+                translation_domain=DOMAIN, translation_key=unknown
+            ) from err
         except StorageError as err:
             raise HomeAssistantError(translation_domain=DOMAIN, translation_key=unrecorded) from err
         finally:
@@ -225,7 +227,7 @@ class Decisions:
             try:
                 await self._firewall.consents.let_through(appliance_id, decider, seconds=seconds)
             except ConsentError as err:
-                raise HomeAssistantError(
+                raise ServiceValidationError(
                     translation_domain=DOMAIN,
                     translation_key="let_through_in_lockdown"
                     if self._firewall.consents.is_locked_down

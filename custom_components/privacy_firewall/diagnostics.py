@@ -23,6 +23,7 @@ from .const import (
     CONF_DNS_GATE,
     CONF_ENABLED,
     CONF_ENDPOINTS,
+    CONF_FRAMING,
     CONF_FUNCTIONAL,
     CONF_GUARDIANS,
     CONF_IF_REFUSED,
@@ -187,6 +188,8 @@ def _recipient(subentry: ConfigSubentry) -> dict[str, Any]:
         CONF_NAMES: len(data.get(CONF_NAMES, ())),
         CONF_FUNCTIONAL: len(data.get(CONF_FUNCTIONAL, ())),
         CONF_NEUTRAL: len(data.get(CONF_NEUTRAL, ())),
+        # Not which: the key of a mask is the vendor's own.
+        "says_framing": bool(data.get(CONF_FRAMING)),
         CONF_ALLOW_PRIVATE: data.get(CONF_ALLOW_PRIVATE),
     }
 

@@ -35,6 +35,7 @@ from .const import (
 )
 from .dns_stored import domain, exact_name, is_list, list_trouble
 from .engine.naming import Infrastructure, Refusal, Resolver
+from .faces import async_faces
 from .forms import LINES, TEXT, Check, async_words, choice, read_address, read_lines
 from .places import (
     address_trouble,
@@ -148,6 +149,11 @@ async def async_read(
         ),
         CONF_LISTS: list(dict.fromkeys(read_lines(user_input.get(CONF_LISTS, ())))),
     }
+    faces = await async_faces(hass)
+    for one in read[CONF_LOCAL_DOMAINS]:
+        if faces.is_suffix(one):
+            # Below it are everybody's names: none of them would be held back from leading home.
+            check.refuse(CONF_LOCAL_DOMAINS, "public_suffix", line=one)
     address = read_address(read[CONF_HOST])
     if (error := address_trouble(address)) is not None:
         check.refuse(CONF_HOST, error)

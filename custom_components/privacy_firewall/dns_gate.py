@@ -119,6 +119,7 @@ class DnsKeeper:
 
     async def _open(self, chosen: DnsGate) -> None:
         self._wait_no_more()
+        self._household.issues.async_resolvers(None)
         # Should it fail, it listens nowhere.
         self.place = self._opened = None
         try:
@@ -144,6 +145,7 @@ class DnsKeeper:
         self._wait_no_more()
         self.place = self._opened = self._chosen = None
         self._listed, self._signature = None, ()
+        self._household.issues.async_resolvers(None)
         await self._household.firewall.names.close()
 
     @callback

@@ -187,6 +187,26 @@ def read_lists(config: Config, lines: Iterable[str]) -> tuple[Listed | None, int
     return listed, len(stated) - len(good)
 
 
+def lists_trouble(config: Config, lines: Iterable[str]) -> list[tuple[str, str]]:
+    """Return which lists refuse nothing, each with why as an error's key. Blocks."""
+    found: list[tuple[str, str]] = []
+    good: list[Path] = []
+    for line in lines:
+        why = list_trouble(config, line)
+        if why is None and not is_list(config, line):
+            why = "not_a_list"
+        if why is None:
+            try:
+                load_lists([*good, path := list_path(config, line)])
+            except ListError:
+                why = "adds_nothing"
+            else:
+                good.append(path)
+        if why is not None:
+            found.append((line, why))
+    return found
+
+
 def is_list(config: Config, line: str) -> bool:
     """Tell whether there are names in a file. Blocks."""
     try:

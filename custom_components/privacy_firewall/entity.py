@@ -28,6 +28,7 @@ from .engine.events import (
     MeasureChanged,
     NamesAsked,
     NeedChanged,
+    ResolversChanged,
     RetryStorm,
     StorageChanged,
 )
@@ -47,6 +48,7 @@ _AT_ONCE = (
     | ConsentsChanged
     | Forgotten
     | NeedChanged
+    | ResolversChanged
     | RetryStorm
 )
 """Rare, and what people wait for."""

@@ -20,6 +20,7 @@ from .engine.events import (
     ConsentsRequested,
     Event,
     MeasureChanged,
+    ResolversChanged,
     StorageChanged,
     StorageDamaged,
 )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 GATE = "gate_not_opened"
 DNS_GATE = "dns_gate_not_opened"
 LISTS = "dns_lists"
+RESOLVERS = "dns_resolvers_silent"
 STORAGE = "storage"
 DAMAGED = "storage_damaged"
 JOURNAL_REPLACED = "journal_replaced"
@@ -138,6 +140,18 @@ class Issues:
         else:
             self._drop(LISTS)
 
+    @callback
+    def async_resolvers(self, silence: ResolversChanged | None) -> None:
+        """Say that no resolver answers; None where that is not so, or not known."""
+        if silence is None:
+            self._drop(RESOLVERS)
+            return
+        self._raise(
+            RESOLVERS,
+            ir.IssueSeverity.ERROR,
+            placeholders={"resolvers": ", ".join(silence.resolvers)},
+        )
+
     @property
     def gate(self) -> dict[str, str]:
         """Where the gate is to listen."""
@@ -158,6 +172,8 @@ class Issues:
                 self._raise(JOURNAL_REPLACED, ir.IssueSeverity.WARNING, is_persistent=True)
             case StorageDamaged():
                 self._stop_for_damage()
+            case ResolversChanged():
+                self.async_resolvers(event if event.is_silent else None)
             case ConsentsRequested():
                 self._raise_questions()
             case ConsentsChanged():

@@ -17,6 +17,7 @@ from .const import (
     CONF_ALLOW_PRIVATE,
     CONF_BENEFIT,
     CONF_ENDPOINTS,
+    CONF_FRAMING,
     CONF_FUNCTIONAL,
     CONF_IF_REFUSED,
     CONF_NAMES,
@@ -25,7 +26,14 @@ from .const import (
     CONF_PURPOSE,
     SUBENTRY_RECIPIENT,
 )
-from .engine import PathSyntaxError, expand_name, parse_path
+from .engine import (
+    FramingError,
+    PathSyntaxError,
+    expand_name,
+    parse_framing,
+    parse_path,
+    spell_framing,
+)
 from .engine.model import Endpoint, Purpose
 from .forms import (
     LINES,
@@ -118,8 +126,9 @@ class RecipientFlow(ConfigSubentryFlow):
 _EXAMPLES = {
     "example": "POST https://telemetry.vendor.example/v1",
     "example_name": "{eu|us}-mqtt#.vendor.example",
+    "example_framing": "xor:5a,length:decimal-l,crc16-modbus:hex",
 }
-"""Of an endpoint, and of a name; braces cannot stand in a translation."""
+"""Of an endpoint, a name and a framing; braces cannot stand in a translation."""
 
 _RECIPIENT_FIELDS: dict[probatio.Marker, Any] = {
     probatio.Optional(CONF_BENEFIT): PROSE,
@@ -131,6 +140,7 @@ _RECIPIENT_FIELDS: dict[probatio.Marker, Any] = {
             {
                 probatio.Optional(CONF_FUNCTIONAL): LINES,
                 probatio.Optional(CONF_NEUTRAL): LINES,
+                probatio.Optional(CONF_FRAMING): TEXT,
                 probatio.Required(CONF_ALLOW_PRIVATE, default=False): BooleanSelector(),
             }
         ),
@@ -156,6 +166,7 @@ def _received(
         CONF_NAMES: names,
         CONF_FUNCTIONAL: _paths(CONF_FUNCTIONAL, advanced, check),
         CONF_NEUTRAL: _paths(CONF_NEUTRAL, advanced, check),
+        CONF_FRAMING: _framing(advanced, check),
         CONF_ALLOW_PRIVATE: allow_private,
     }
 
@@ -206,6 +217,15 @@ def _is_private(host: str, address: Address | None) -> bool:
     if address is not None:
         return not address.is_global
     return host == "localhost" or host.endswith(".localhost") or is_at_home(host)
+
+
+def _framing(advanced: Mapping[str, Any], check: Check) -> str:
+    """Return the framing in its plain spelling, empty for none."""
+    try:
+        return spell_framing(parse_framing(advanced.get(CONF_FRAMING, "")))
+    except FramingError:
+        check.refuse(SECTION_ADVANCED, f"invalid_{CONF_FRAMING}")
+        return ""
 
 
 def _paths(where: str, advanced: Mapping[str, Any], check: Check) -> list[str]:

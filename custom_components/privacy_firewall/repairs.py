@@ -21,7 +21,7 @@ import probatio
 
 from .consent_repairs import NoticeFlow, QuestionsFlow, RestoredFlow, StarvingFlow
 from .const import DOMAIN, SUBENTRY_APPLIANCE
-from .dns_stored import dns_gate, is_list, list_trouble
+from .dns_stored import dns_gate, lists_trouble
 from .engine import StorageError, Trouble, diagnose, start_over
 from .forms import async_words, listed, plain
 from .household import database_path
@@ -35,6 +35,7 @@ from .issues import (
     LISTS,
     NOTICE,
     QUESTIONS,
+    RESOLVERS,
     RESTORED,
     SILENT,
     STARVING,
@@ -140,6 +141,7 @@ class DnsGateFlow(_EntryFlow):
                 "port": str(chosen.port),
                 "cause": await self._async_cause("gate_trouble"),
                 "lists": await self._async_unread(chosen.lists),
+                "resolvers": listed([f"`{one}`" for one in map(str, chosen.resolvers)], {}),
             },
         )
 
@@ -168,16 +170,23 @@ class DnsGateFlow(_EntryFlow):
 
     async def _async_unread(self, lines: tuple[str, ...]) -> str:
         words = await async_words(self.hass, "list_trouble")
-        found: list[str] = []
-        for line in lines:
-            why = await self.hass.async_add_executor_job(list_trouble, self.hass.config, line)
-            if why is None and not await self.hass.async_add_executor_job(
-                is_list, self.hass.config, line
-            ):
-                why = "not_a_list"
-            if why is not None:
-                found.append(f"{plain(line)}: {words.get(why, why)}")
-        return listed(found, words)
+        found = await self.hass.async_add_executor_job(lists_trouble, self.hass.config, lines)
+        return listed([f"{plain(line)}: {words.get(why, why)}" for line, why in found], words)
+
+
+class ResolversFlow(DnsGateFlow):
+    """No resolver answers: try them, or name others."""
+
+    @override
+    async def async_step_try_again(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask them something now."""
+        if (entry := self._loaded()) is None:
+            return self.async_abort(reason="not_loaded")
+        if await entry.runtime_data.firewall.names.try_resolvers():
+            return self.async_create_entry(data={})
+        return self.async_abort(reason="still_failing")
 
 
 class StorageFlow(_EntryFlow):
@@ -353,6 +362,7 @@ _FLOWS: dict[str, Callable[[], RepairsFlow]] = {
     LISTS: DnsGateFlow,
     NOTICE: NoticeFlow,
     QUESTIONS: QuestionsFlow,
+    RESOLVERS: ResolversFlow,
     RESTORED: RestoredFlow,
     SILENT: ApplianceFlow,
     STARVING: StarvingFlow,

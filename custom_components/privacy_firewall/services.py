@@ -27,6 +27,7 @@ from .action_fields import (
     OF_CONSENTS,
     Meant,
     Pair,
+    a_period,
     async_appliance,
     async_check_may_control,
     async_described,
@@ -55,7 +56,7 @@ ATTR_ON = "on"
 GRANT = probatio.Schema(
     OF_CONSENTS
     | {
-        probatio.Optional(ATTR_DURATION): cv.positive_time_period,
+        probatio.Optional(ATTR_DURATION): a_period,
         probatio.Optional(ATTR_UNTIL): cv.datetime,
         probatio.Optional(ATTR_LEVEL, default=Level.EXACT.value): probatio.In(
             [level.value for level in Level]
@@ -67,7 +68,7 @@ NARROW = probatio.Schema(OF_CONSENTS)
 LET_THROUGH = probatio.Schema(
     OF_APPLIANCE
     | {
-        probatio.Optional(ATTR_DURATION): cv.positive_time_period,
+        probatio.Optional(ATTR_DURATION): a_period,
         probatio.Optional(ATTR_STOP, default=False): cv.boolean,
     }
 )

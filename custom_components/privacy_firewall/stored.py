@@ -25,6 +25,7 @@ from .const import (
     CONF_BASE_URL,
     CONF_BENEFIT,
     CONF_ENDPOINTS,
+    CONF_FRAMING,
     CONF_FUNCTIONAL,
     CONF_IF_REFUSED,
     CONF_JOURNAL_DAYS,
@@ -43,7 +44,7 @@ from .const import (
     SUBENTRY_APPLIANCE,
     SUBENTRY_RECIPIENT,
 )
-from .engine import expand_name
+from .engine import FramingError, expand_name, parse_framing, spell_framing
 from .engine.model import (
     Answer,
     Appliance,
@@ -133,7 +134,7 @@ def _read[T](
     for subentry in entry.get_subentries_of_type(kind):
         try:
             yield read(subentry)
-        except (KeyError, TypeError, ValueError) as err:
+        except (FramingError, KeyError, TypeError, ValueError) as err:
             # The error's own message may quote what is stored, a token for one.
             _LOGGER.warning(
                 "The stored %s %s (%s) cannot be read and is left out, so that all of it is"
@@ -163,11 +164,14 @@ def _recipient(subentry: ConfigSubentry) -> Recipient:
     allow_private = data.get(CONF_ALLOW_PRIVATE, False)
     if not isinstance(allow_private, bool):
         raise TypeError("yes or no is wanted")
+    framing = spell_framing(parse_framing(_optional(data, CONF_FRAMING) or ""))
     return Recipient(
         id=subentry.subentry_id,
         organisation=_text(data, CONF_ORGANISATION),
         purpose=Purpose(data[CONF_PURPOSE]),
-        endpoints=tuple(Endpoint.parse(line) for line in _texts(data, CONF_ENDPOINTS)),
+        endpoints=tuple(
+            replace(Endpoint.parse(line), framing=framing) for line in _texts(data, CONF_ENDPOINTS)
+        ),
         benefit=_optional(data, CONF_BENEFIT) or "",
         if_refused=_optional(data, CONF_IF_REFUSED) or "",
         functional=frozenset(_texts(data, CONF_FUNCTIONAL)),

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
 import pytest
@@ -36,6 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[TABLES] = {}
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """With several workers (`--dist loadgroup`) each file stays with one of them.
+
+    But for the longest, whose tests each have processes and files of their own.
+    """
+    if item.path.name != "test_crash.py":
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name what looks like a payload by its argument: no test is called by what it sends."""
     is_text = isinstance(val, str) and (len(val) > 40 or PAYLOAD.search(val))
@@ -58,6 +67,19 @@ async def narrow(
 
     async with narrow_house(tmp_path, monkeypatch, request.param) as built:
         yield built
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what a worker measured."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["tables"] = session.config.stash[TABLES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what a worker measured; it may have ended before it could tell."""
+    for title, lines in getattr(node, "workeroutput", {}).get("tables", {}).items():
+        node.config.stash[TABLES].setdefault(title, []).extend(lines)
 
 
 def pytest_terminal_summary(

@@ -198,3 +198,22 @@ def test_names_that_appliances_asked_for_get_a_face(faces: Faces) -> None:
     # Over domains, so that the many hosts of one organisation do not make the figure.
     known, shared = len(domains["organisation known"]), len(domains["shared"])
     assert (known + shared) / sum(map(len, domains.values())) >= 0.78
+
+
+@pytest.mark.parametrize(
+    ("name", "is_suffix"),
+    [
+        ("com", True),
+        ("co.uk", True),
+        ("github.io", True),
+        ("foo.ck", True),
+        ("example.com", False),
+        ("www.ck", False),
+        ("lan", False),
+        ("home", False),
+        ("home.arpa", False),
+        ("corp.example", False),
+    ],
+)
+def test_where_anybody_may_register(faces: Faces, name: str, is_suffix: bool) -> None:
+    assert faces.is_suffix(name) is is_suffix

@@ -20,7 +20,7 @@ from engine.gates.dns.server import DnsGate
 from engine.gates.dns.upstream import Resolvers, question
 from engine.lookups import Lookups
 from engine.model import Decider, Reason
-from engine.naming import Course, LookupVerdict, Naming, Refusal, Resolver as Stated
+from engine.naming import Course, LookupVerdict, NameCounts, Naming, Refusal, Resolver as Stated
 from engine.selftest import CANARY
 
 STEPS = ["nothing_consented", "one_consented", "unclaimed", "steered", "withdrawn"]
@@ -77,6 +77,7 @@ async def test_nothing_comes_out_and_nothing_of_it_stays(
     assert resolver.seen == []
     assert firewall.data_points(CANARY) == []
     assert CANARY not in firewall.names.status().appliances
+    assert firewall.names.status().total == NameCounts(), "nobody at home asked"
     assert firewall.decided() == []
     assert (await firewall.self_test()).passed
 

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine import examination, pipeline, selftest
-from engine.model import RELEASE, Decider, Outcome
+from engine.model import RELEASE, Decider, Outcome, Reason
 from engine.selftest import Step
 import wire
 from wire import House
@@ -40,12 +41,29 @@ async def test_it_leaves_nothing_behind(house: House) -> None:
     assert house.firewall.data_points(selftest.CANARY) == []
     assert house.firewall.data_points(wire.fridge().id) == points
     told = [getattr(one, "appliance_id", None) for one in house.events[events:]]
-    assert told == [None], "of the canary's own transmissions only the stranger's is told"
+    assert told == [], "not even of the canary that comes from nobody"
     after = house.firewall._pipeline.policy
     assert before is not None
     assert after is not None
     assert replace(after, version=before.version) == before
     assert selftest.CANARY not in house.database.read_bytes().decode("latin-1")
+
+
+async def test_another_stranger_is_told_of_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the test's own address is anybody's afterwards."""
+    run = selftest.run
+
+    async def beside(*given: Any, **more: Any) -> Any:
+        await house.ask(house.request(), "127.0.0.9")
+        return await run(*given, **more)
+
+    monkeypatch.setattr(selftest, "run", beside)
+    assert (await house.firewall.self_test()).passed
+    [told] = house.decided
+    assert told.reason is Reason.UNKNOWN_APPLIANCE
+    assert house.firewall._pipeline.untold is None
 
 
 async def test_it_is_journalled(house: House) -> None:

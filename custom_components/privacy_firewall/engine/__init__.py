@@ -36,6 +36,7 @@ from .diagnosis import Trouble, diagnose
 from .errors import (
     ConsentError,
     EngineError,
+    FramingError,
     NotCoarseError,
     PathSyntaxError,
     StorageDamagedError,
@@ -60,6 +61,7 @@ from .matching import (
 )
 from .names import expand as expand_name, fold as fold_name
 from .neighbours import Neighbours
+from .payload.framing import parse as parse_framing, spell as spell_framing
 from .preview import Preview
 from .receipts import Receipt, subject_of
 from .redaction.paths import parse as parse_path
@@ -76,6 +78,7 @@ __all__ = [
     "Firewall",
     "Flow",
     "Format",
+    "FramingError",
     "ListError",
     "MatchCandidate",
     "MatchEntity",
@@ -106,7 +109,9 @@ __all__ = [
     "load_lists",
     "match",
     "may_be_same",
+    "parse_framing",
     "parse_path",
+    "spell_framing",
     "start_over",
     "subject_of",
     "unmapped",

@@ -3,6 +3,7 @@
     EngineError
     ├── Refused            the transmission's fault: denied, with a bounded reason
     ├── PathSyntaxError    a field path that is outside our subset of JSONPath
+    ├── FramingError       a framing that is stated and that there is none of
     ├── ConsentError       a consent decision that cannot be recorded as asked
     │   └── NotCoarseError    what was to be given coarse passes as it is or not at all
     └── StorageError       the disk's fault: nothing leaves until it is mended
@@ -32,6 +33,10 @@ class Refused(EngineError):
 
 class PathSyntaxError(EngineError):
     """A field path outside the supported subset of RFC 9535."""
+
+
+class FramingError(EngineError):
+    """A framing outside the closed set, or one that is none."""
 
 
 class ConsentError(EngineError):

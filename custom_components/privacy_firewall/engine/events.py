@@ -126,6 +126,21 @@ class NamesAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResolversChanged:
+    """Event: none of the household's resolvers answers any more, or one of them does again.
+
+    `resolvers` as the household stated them. In seconds since 1970: `since` is when the first
+    question was given up that none answered, `last_answer` when one last did, None where none has
+    since the gate opened.
+    """
+
+    is_silent: bool
+    resolvers: tuple[str, ...]
+    since: float
+    last_answer: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
     """Event: what was recorded of an appliance's transmissions was deleted on purpose."""
 
@@ -176,6 +191,7 @@ type Event = (
     | MeasureChanged
     | NamesAsked
     | NeedChanged
+    | ResolversChanged
     | RetryStorm
     | StrangerSeen
     | StorageChanged

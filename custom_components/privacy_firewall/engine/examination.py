@@ -82,7 +82,7 @@ def examine(
     template = question.template
     denied = rules.deny(Reason.INTERNAL_ERROR, question.appliance, question.recipients)
     try:
-        message = requests.read(transmission, looks_like_data)
+        message = requests.read(transmission, looks_like_data, question.endpoint.framing)
         template = message.template
         found = fields.walk(message.tree)
         found_or_call = [*found, Found(REQUEST_FIELD, "$.request", None)]
@@ -181,7 +181,7 @@ def pass_through(question: Question, transmission: Transmission, count: int) -> 
     fresh: list[DataPoint] = []
     found: list[Found] = []
     try:
-        message = requests.read(transmission, looks_like_data)
+        message = requests.read(transmission, looks_like_data, question.endpoint.framing)
         template = message.template
         found = [*fields.walk(message.tree), Found(REQUEST_FIELD, "$.request", None)]
         fresh = learning.unseen(
@@ -336,6 +336,7 @@ def _check(
             read_body=body.format.plain if body is not None else None,
             is_json=body is not None and body.format.is_json,
             inflate=lambda data: compression.decompress(data, coding),
+            framing=body.framing if body is not None else (),
         ),
     )
     # Words that say what an item means are part of its name.

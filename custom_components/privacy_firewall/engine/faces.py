@@ -15,6 +15,9 @@ from . import catalogue
 from .addresses import is_address
 from .catalogue import Role
 
+_AT_HOME = frozenset({"home.arpa"})
+"""On the public suffix list, though it is every home's own (RFC 8375)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
@@ -53,6 +56,15 @@ class Faces:
             _, _, above = above.partition(".")
         domain = self._suffixes.privatesuffix(host) or host
         return self._face(domain, None, known_as=domain)
+
+    def is_suffix(self, name: str) -> bool:
+        """Tell whether anybody registers names below a folded name (`com`, `co.uk`, `github.io`).
+
+        A last label that the list does not have, such as `lan`, is none: nobody registers there.
+        """
+        return name not in _AT_HOME and (
+            self._suffixes.publicsuffix(name, accept_unknown=False) == name
+        )
 
     def _face(self, domain: str, shared: str | None, *, known_as: str) -> Face:
         if (owner := self._owners.get(known_as)) is None:

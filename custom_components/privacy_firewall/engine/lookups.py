@@ -42,6 +42,7 @@ from .naming import (
     Naming,
 )
 from .policy import Policy
+from .selftest import CANARY
 from .shown_names import ShownNames
 from .strangers import Strangers
 
@@ -179,6 +180,10 @@ class Lookups:
         self._infrastructure = infrastructure
         self._names.know(infrastructure, faces)
 
+    def now(self) -> float:
+        """Return the ledger's time."""
+        return self._clock.now()
+
     def stays_at_home(self, name: str) -> bool:
         """Tell whether a name must not be asked of the household's resolvers."""
         return name_rules.is_for_nobody_outside(name, self._naming)
@@ -273,7 +278,9 @@ class Lookups:
     ) -> None:
         """Take note of what became of a question, once for each, after what was admitted of it."""
         now = self._clock.now()
-        self._total.add(verdict.course, now)
+        if all(one.id != CANARY for one in verdict.appliances):
+            # What the self-test asks, nobody at home did.
+            self._total.add(verdict.course, now)
         if not verdict.appliances:
             # What may yet turn out to be an appliance is not listed as something else.
             if verdict.reason not in NOT_YET:

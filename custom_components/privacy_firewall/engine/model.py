@@ -328,15 +328,24 @@ class Transmission:
     body: bytes = b""
 
 
+UNCLEAR_FRAMING = "unclear"
+"""Where several claim an endpoint and state different framings: none that can be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a recipient receives: `METHOD scheme://host[:port]/prefix`. Method `*` is any."""
+    """Where a recipient receives: `METHOD scheme://host[:port]/prefix`. Method `*` is any.
+
+    `framing` is what stands around each body, in the words of `payload.framing`; it says how to
+    read, not where to, and is no part of the one-line form.
+    """
 
     host: str
     prefix: str = "/"
     method: str = "*"
     scheme: str = "https"
     port: int | None = None
+    framing: str = ""
 
     def claims(self, method: str, host: str, path: str) -> bool:
         """Tell whether a request belongs here; a prefix ends at a segment's border."""

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address
+import logging
+from time import monotonic
 
 from .addresses import unmapped
-from .events import Event, GateChanged
+from .events import Event, GateChanged, ResolversChanged
 from .gates.dns.message import AAAA, A
 from .gates.dns.server import DnsGate
 from .gates.dns.upstream import ResolverError, Resolvers
@@ -14,6 +16,8 @@ from .names import fold
 from .naming import NameStatus, Naming, Resolver
 
 GATE = "dns"
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class NameGate:
@@ -39,6 +43,8 @@ class NameGate:
         self._gate: DnsGate | None = None
         self._resolvers: Resolvers | None = None
         self._is_wanted = False
+        self.silence: ResolversChanged | None = None
+        """Set while none of the household's resolvers answers."""
 
     def configure(self, naming: Naming) -> None:
         """Bring the household's choices into force."""
@@ -59,7 +65,8 @@ class NameGate:
         own = unmapped(ip_address(host))
         if port and any((ip_address(one.address), one.port) == (own, port) for one in resolvers):
             raise ValueError("a resolver is the gate itself")
-        asked = Resolvers(resolvers)
+        stated = tuple(map(str, resolvers))
+        asked = Resolvers(resolvers, on_hearing=lambda: self._hear(asked, stated))
         gate = DnsGate(
             self.lookups,
             asked,
@@ -81,6 +88,8 @@ class NameGate:
         self._is_wanted = False
         gate, self._gate = self._gate, None
         resolvers, self._resolvers = self._resolvers, None
+        # Of others, or later, it is not known.
+        self.silence = None
         if gate is not None:
             await gate.close()
             self._on_event(GateChanged(gate=GATE, is_open=False))
@@ -88,6 +97,34 @@ class NameGate:
             await resolvers.close()
         await self.lookups.settle()
         self.lookups.stop()
+
+    async def try_resolvers(self) -> bool:
+        """Ask the resolvers for the root, which is nobody's name; tell whether one answers."""
+        if self._resolvers is None:
+            return False
+        try:
+            await self._resolvers.ask(b"\0", A)
+        except ResolverError:
+            return False
+        return True
+
+    def _hear(self, asked: Resolvers, stated: tuple[str, ...]) -> None:
+        """Take note that nobody answers any more, or that somebody does again; say so once."""
+        hearing, now = asked.hearing, self.lookups.now() - monotonic()
+        told = ResolversChanged(
+            is_silent=hearing.is_silent,
+            resolvers=stated,
+            since=now + (hearing.since or 0.0),
+            last_answer=None if hearing.heard_at is None else now + hearing.heard_at,
+        )
+        if asked is not self._resolvers:
+            return
+        self.silence = told if told.is_silent else None
+        if told.is_silent:
+            _LOGGER.warning("No resolver answers: %s", ", ".join(stated))
+        else:
+            _LOGGER.info("A resolver answers again")
+        self._on_event(told)
 
     @property
     def is_open(self) -> bool:

@@ -32,7 +32,7 @@ from .name_answers import (
     read,
 )
 from .naming import Naming, Refusal
-from .selftest import CANARY, SETTLE, TIMEOUT, Check, Step
+from .selftest import CANARY, SETTLE, TIMEOUT, Check, Step, loopback
 
 GATE = "dns"
 KINDS = ("name", "client_subnet", "mac_option", "cookie", "letter_case")
@@ -65,16 +65,6 @@ class Names:
     def unclaimed(self) -> tuple[str, ...]:
         """Names that nobody claims, one of them below one that somebody does."""
         return f"elsewhere.{self.zone}", f"serial-{secrets.token_hex(4)}.{self.opaque}"
-
-
-def address_for(gate: str) -> str:
-    """Return an address of this machine from which nobody else asks a gate."""
-    return "::1" if ":" in gate else loopback()
-
-
-def loopback() -> str:
-    """Return an address that this machine has, and that is unlikely to be in use."""
-    return ".".join(["127", *(str(1 + secrets.randbelow(250)) for _ in range(3))])
 
 
 def appliance_and_recipient(names: Names, source: str) -> tuple[Appliance, Recipient]:

@@ -17,6 +17,7 @@ from .model import (
     OPAQUE_FIELD,
     RELEASE,
     REQUEST_FIELD,
+    UNCLEAR_FRAMING,
     Action,
     Appliance,
     Category,
@@ -257,6 +258,7 @@ def claimants(
     """Return the recipients that claim an endpoint and the endpoint to call.
 
     The longest prefix counts; where several recipients claim with the same one, all of them do.
+    Where they state different framings, no body can be read there.
     """
     matches = [
         (len(endpoint.prefix.rstrip("/")), recipient, endpoint)
@@ -268,7 +270,10 @@ def claimants(
         return (), None
     longest = max(length for length, _, _ in matches)
     claiming = {recipient.id: recipient for length, recipient, _ in matches if length == longest}
-    endpoint = next(endpoint for length, _, endpoint in matches if length == longest)
+    endpoints = [endpoint for length, _, endpoint in matches if length == longest]
+    endpoint = endpoints[0]
+    if any(one.framing != endpoint.framing for one in endpoints):
+        endpoint = replace(endpoint, framing=UNCLEAR_FRAMING)
     return tuple(claiming.values()), endpoint
 
 

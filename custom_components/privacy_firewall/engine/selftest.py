@@ -196,6 +196,16 @@ def beside(
     )
 
 
+def address_for(gate: str) -> str:
+    """Return an address of this machine from which nobody else calls a gate."""
+    return "::1" if ":" in gate else loopback()
+
+
+def loopback() -> str:
+    """Return an address that this machine has, and that is unlikely to be in use."""
+    return ".".join(["127", *(str(1 + secrets.randbelow(250)) for _ in range(3))])
+
+
 class Cloud:
     """The test's own cloud: keeps every byte that arrives and answers each request."""
 
@@ -252,15 +262,17 @@ async def run(
     token: str,
     give: Callable[[bool], Awaitable[None]],
     *,
+    source: str,
     silent: bool,
 ) -> tuple[Check, ...]:
     """Try every step at a gate that listens at `address`; return what came of each.
 
+    `source` is an address of this machine to send from (`address_for`).
     `give` brings the consent to the control item into force, or takes it away. `silent` says that
     a lockdown holds: then even the control must not arrive.
     """
     canaries = Canaries()
-    prober = _Prober(gate, address, cloud, canaries)
+    prober = _Prober(gate, address, cloud, canaries, source)
     known, unclaimed, strange = f"/{token}/canary", f"/{token}/elsewhere", "/canary"
     checks = [await prober.closed(Step.NOTHING_CONSENTED, known)]
     await give(True)
@@ -282,10 +294,16 @@ class _Prober:
     """Sends the canaries, and looks at what arrives."""
 
     def __init__(
-        self, gate: str, address: tuple[str, int], cloud: Cloud, canaries: Canaries
+        self,
+        gate: str,
+        address: tuple[str, int],
+        cloud: Cloud,
+        canaries: Canaries,
+        source: str,
     ) -> None:
         self._gate = gate
         self._address = address
+        self._source = source
         self._cloud = cloud
         self._canaries = canaries
 
@@ -339,7 +357,9 @@ class _Prober:
         problem: str | None = None
         try:
             async with asyncio.timeout(TIMEOUT):
-                reader, writer = await asyncio.open_connection(host, port)
+                reader, writer = await asyncio.open_connection(
+                    host, port, local_addr=(self._source, 0)
+                )
                 try:
                     writer.write(head.encode() + body)
                     await writer.drain()

@@ -218,13 +218,21 @@ class Story:
             if one["translation_key"] != "consent" and one["state"] is not None
         }
 
-    async def stay(self) -> None:
+    async def stay(self, names_at: str) -> None:
         """Keep everything running, and say what leaves, until interrupted."""
         page, household = self._page, self._household
         address = await dashboard.make(household)
         page.say()
         page.say(f"Home Assistant stays, with the switches at  {address}")
         page.say(f"Log in as {USER}, password {PASSWORD}. Ctrl+C ends everything.")
+        host, _, port = names_at.partition(":")
+        page.say(
+            f"The HTTP gate is at {household.gate}, the DNS gate at {names_at}. Its resolver is"
+        )
+        page.say(
+            "gone, so it answers what is refused and what leads to the HTTP gate; as the vacuum:"
+        )
+        page.say(f"  dig @{host} -p {port} -b {names.VACUUM} {names.READABLE}")
         page.say(
             f"The appliances report every {_REPORT_SECONDS} seconds; what leaves, if it changed:"
         )
@@ -265,12 +273,12 @@ async def tell(page: Page, folder: Path, *, once: bool) -> None:
         await story.switch("toothbrush", BRUSHING, DENTIST, 6, on=True)
         await story.switch("toothbrush", BRUSHING, DENTIST, 7, on=False)
         await in_time.a_grant_runs_out(page, household, ("toothbrush", BRUSHING, DENTIST), 8)
-        await names.tell(page, household, folder, 9)
+        names_at = await names.tell(page, household, folder, 9)
         await in_time.the_gate_is_tested(page, household)
         await story.nothing_to_complain_about()
         page.summary()
         if not once:
-            await story.stay()
+            await story.stay(names_at)
 
 
 @asynccontextmanager

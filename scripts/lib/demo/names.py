@@ -145,17 +145,22 @@ async def set_up(household: Household, resolver: Resolver) -> str:
     return gate
 
 
-async def tell(page: Page, household: Household, folder: Path, number: int) -> None:
-    """Show that a name leads to the gate, to nowhere, or onward, as the household chose."""
+async def tell(page: Page, household: Household, folder: Path, number: int) -> str:
+    """Show that a name leads to the gate, to nowhere, or onward, as the household chose.
+
+    Returns where the DNS gate listens.
+    """
     page.begin(f"Step {number}: a vacuum whose only setting is its DNS server")
     zone = {READABLE: DUSTNET.address, OPAQUE: ELSEWHERE, SHOP: PUBLIC}
     resolver = await Resolver.start(folder, zone)
     try:
         gate = await set_up(household, resolver)
+        page.say(f"  The DNS gate listens at {gate}, over UDP and TCP.")
         await _tell(page, household, resolver, gate)
     finally:
         await resolver.stop()
     page.end()
+    return gate
 
 
 async def _tell(page: Page, household: Household, resolver: Resolver, gate: str) -> None:

@@ -1,17 +1,19 @@
 """A message body: which format it is in, read and written.
 
 The declared content type is believed only if the bytes agree; a body that is not declared, or
-declared as something general, is looked at. What no codec can read is denied.
+declared as something general, is looked at. What no codec can read is denied. A framing stands
+inside the content coding, around the format.
 """
 
 from dataclasses import dataclass
 import re
 from typing import Any
 
-from ..errors import Refused
+from ..errors import FramingError, Refused
 from ..model import Reason, Tree
 from . import cbor, compression, embedded, multipart
 from .formats import CBOR, FORM, FORM_TYPE, JSON, LINES, NDJSON, NDJSON_TYPES, XML, Format, declared
+from .framing import Framing, enframe, parse, unframe
 
 _TYPE = re.compile(
     r"\s*([\w.+*/-]+)\s*(?:;\s*charset\s*=\s*\"?([\w-]+)\"?\s*)?;?\s*", re.IGNORECASE
@@ -43,18 +45,19 @@ _GENERAL_TYPES = ("", "application/octet-stream", "text/plain", "binary/octet-st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A body that was read: its format, its content coding and its tree."""
+    """A body that was read: its format, its content coding, its framing and its tree."""
 
     format: Format
     coding: str
     tree: Tree
+    framing: Framing = ()
 
 
-def decode(data: bytes, content_type: str, coding: str) -> Body | None:
+def decode(data: bytes, content_type: str, coding: str, framing: str = "") -> Body | None:
     """Read a body, or return None where there is none.
 
-    `content_type` and `coding` are the header values as sent (empty where absent). Raises
-    `Refused` with what could not be read.
+    `content_type` and `coding` are the header values as sent (empty where absent), `framing` is
+    what is stated of the endpoint. Raises `Refused` with what could not be read.
     """
     coding = coding.strip().lower()
     if not data:
@@ -62,12 +65,24 @@ def decode(data: bytes, content_type: str, coding: str) -> Body | None:
     plain = compression.decompress(data, coding)
     if not plain:
         raise Refused(Reason.UNREADABLE, "a compressed body of nothing")
+    frames: Framing = ()
+    if framing:
+        frames = _framing(framing)
+        plain = unframe(plain, frames)
     fmt, tree = _read(plain, content_type)
     return Body(
         format=fmt,
         coding=coding,
         tree=embedded.open_all(tree),
+        framing=frames,
     )
+
+
+def _framing(stated: str) -> Framing:
+    try:
+        return parse(stated)
+    except FramingError:
+        raise Refused(Reason.UNREADABLE, "a framing that is not known here") from None
 
 
 def constant_type(content_type: str) -> str | None:
@@ -129,10 +144,10 @@ def _json_or_lines(data: bytes) -> tuple[Format, Tree]:
 
 
 def encode(body: Body, tree: Tree) -> bytes:
-    """Write a changed tree in the body's own format and coding."""
-    return compression.compress(body.format.encode(tree), body.coding)
+    """Write a changed tree in the body's own format, framing and coding; raises `Refused`."""
+    return compression.compress(enframe(body.format.encode(tree), body.framing), body.coding)
 
 
 def plain(body: Body, data: bytes) -> Any:
     """Read an encoded body with the second parser."""
-    return body.format.plain(compression.decompress(data, body.coding))
+    return body.format.plain(unframe(compression.decompress(data, body.coding), body.framing))

@@ -85,8 +85,13 @@ def path_of(target: str) -> str:
     return "/" + "/".join(read_target(target)[0])
 
 
-def read(transmission: Transmission, looks_like_data: Callable[[str], bool]) -> Message:
-    """Read a request into a tree; raises `Refused` with what could not be read."""
+def read(
+    transmission: Transmission, looks_like_data: Callable[[str], bool], framing: str = ""
+) -> Message:
+    """Read a request into a tree; raises `Refused` with what could not be read.
+
+    `framing` is what is stated to be around its body.
+    """
     segments, query = read_target(transmission.target)
     tree: dict[str, Tree] = {}
     raw_segments = transmission.target.partition("?")[0][1:].split("/")
@@ -102,7 +107,7 @@ def read(transmission: Transmission, looks_like_data: Callable[[str], bool]) -> 
     headers = _read_headers(transmission.headers, tree, has_body=bool(transmission.body))
     coding = next((v for name, v in headers if name.lower() == "content-encoding" and v), "")
     declared = next((v for name, v in transmission.headers if name.lower() == "content-type"), "")
-    body = bodies.decode(transmission.body, declared, coding)
+    body = bodies.decode(transmission.body, declared, coding, framing)
     if body is not None:
         tree["body"] = body.tree
     return Message(

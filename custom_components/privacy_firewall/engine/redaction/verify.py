@@ -15,7 +15,9 @@ from ..errors import Refused
 from ..model import Leaf, Number, OutgoingRequest, Reason, Unnamed
 from ..payload.embedded import MAX_LAYERS, unbase64
 from ..payload.form import plain_text
+from ..payload.framing import Framing
 from ..payload.json_text import outside_strings, plain
+from .frames import take_off
 from .identifiers import find, looks_like_data, stands_for_name
 from .paths import write_name
 
@@ -34,7 +36,7 @@ class Expected:
     `leaves`: (place, value) of everything released, data-like names included. `segments`: the
     endpoint's decoded path segments. `constant_headers`: (lower-case name, value) pairs that are
     not the appliance's data. `read_body`: the second parser of the body's format, which may be
-    JSON; `inflate` undoes its content coding.
+    JSON; `inflate` undoes its content coding, and `framing` is what is around it.
     """
 
     leaves: Iterable[tuple[str, Leaf]]
@@ -43,6 +45,7 @@ class Expected:
     read_body: Callable[[bytes], Any] | None = None
     is_json: bool = False
     inflate: Callable[[bytes], bytes] = bytes
+    framing: Framing = ()
 
 
 class Outside(NamedTuple):
@@ -159,6 +162,10 @@ class _SecondReading:
             raise _failed("a body where there was none")
         try:
             text = expected.inflate(body)
+            if expected.framing:
+                text, masked = take_off(text, expected.framing)
+                # What a mask makes of granted values may be the very thing to look for.
+                self.texts += masked
             tree = expected.read_body(text)
         except (ValueError, RecursionError) as err:
             raise _failed("the second parser cannot read the body") from err

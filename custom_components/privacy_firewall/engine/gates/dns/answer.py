@@ -250,13 +250,13 @@ class _Reader:
             at += length
 
 
-def read_answer(data: bytes, question: bytes) -> Answer:
+def read_answer(data: bytes, question: bytes, *, has_edns: bool = True) -> Answer:
     """Read what came for a question of ours (`write_question`); raises `Malformed`.
 
     Number and question have to be the same to the letter: whoever did not see the question
     cannot guess both (RFC 5452, section 9.1).
     """
-    behind = len(question) - OPT_SIZE
+    behind = len(question) - OPT_SIZE * has_edns
     if len(data) < behind or data[:2] != question[:2] or data[12:behind] != question[12:behind]:
         raise Malformed("not an answer to this question")
     _, flags, questions, answers, authorities, additional = HEADER.unpack_from(data)

@@ -230,14 +230,20 @@ def randomise_case(wire_name: bytes, bits: int) -> bytes:
 
 
 def write_question(
-    number: int, wire_name: bytes, kind: int, *, dnssec_ok: bool, checking_disabled: bool
+    number: int,
+    wire_name: bytes,
+    kind: int,
+    *,
+    dnssec_ok: bool,
+    checking_disabled: bool,
+    has_edns: bool = True,
 ) -> bytes:
     """Return the question that goes upstream: a name and a type, and nothing of the client's."""
     return (
-        HEADER.pack(number, RD | CD * checking_disabled, 1, 0, 0, 1)
+        HEADER.pack(number, RD | CD * checking_disabled, 1, 0, 0, has_edns)
         + wire_name
         + _TWO.pack(kind, IN)
-        + edns(dnssec_ok=dnssec_ok)
+        + (edns(dnssec_ok=dnssec_ok) if has_edns else b"")
     )
 
 

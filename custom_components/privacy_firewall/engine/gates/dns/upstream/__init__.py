@@ -5,6 +5,7 @@ letter of the name (RFC 5452; draft-vixie-dnsext-dns0x20). A resolver that was s
 asked over TLS (RFC 7858) and never in the clear.
 
     resolvers   which one is asked next, and for how long
+    hearing     whether any of them answers at all
     datagrams   the UDP sockets to one of them
     streams     the connection to one of them, TCP or TLS
     question    what is asked, and who waits for it; no sockets

@@ -117,9 +117,12 @@ class Datagrams:
             if question is None:
                 continue
             try:
-                answer = read_answer(data, question.sent)
+                answer = read_answer(data, question.sent, has_edns=question.has_edns)
             except Malformed:
-                if question.is_repeated_in(data):
+                if question.is_not_understood_in(data):
+                    question.let_go()
+                    self._peer.not_understood(question, is_stream=False)
+                elif question.is_repeated_in(data):
                     question.let_go()
                     self._peer.misread(question, is_stream=False)
                 # Else somebody guesses; the true one may still come.

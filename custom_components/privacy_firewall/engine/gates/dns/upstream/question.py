@@ -10,7 +10,7 @@ from typing import Protocol
 from ....errors import EngineError
 from ....naming import Resolver
 from ..answer import Answer
-from ..message import OPT_SIZE, write_question
+from ..message import FORMAT_ERROR, HEADER, OPT_SIZE, write_question
 
 
 class ResolverError(EngineError):
@@ -59,6 +59,10 @@ class Peer(Protocol):
         """Take note that its answer is none that can be read."""
         ...
 
+    def not_understood(self, question: Question, *, is_stream: bool) -> None:
+        """Take note that it says no more than that it does not understand."""
+        ...
+
     def lost(self, question: Question) -> None:
         """Take note that no answer can come any more where a question waited."""
         ...
@@ -104,6 +108,10 @@ class Question:
     was_sent: bool = False
     """Whether it left this machine, as far as the system took it."""
     is_over: bool = False
+    has_edns: bool = True
+    """Whether it was sent with EDNS last."""
+    without_edns: list[Peer] = field(default_factory=list[Peer])
+    """Who did not understand it with EDNS."""
 
     @property
     def key(self) -> tuple[bytes, int, bool, bool]:
@@ -123,6 +131,7 @@ class Question:
             self.kind,
             dnssec_ok=self.dnssec_ok,
             checking_disabled=self.checking_disabled,
+            has_edns=self.has_edns,
         )
         return self.sent
 
@@ -139,8 +148,21 @@ class Question:
 
     def is_repeated_in(self, data: bytes) -> bool:
         """Tell whether bytes with its number say to be its answer, whatever the letters' case."""
-        end = len(self.sent) - OPT_SIZE
+        end = len(self.sent) - OPT_SIZE * self.has_edns
         return data[2:3] >= b"\x80" and data[12:end].lower() == self.sent[12:end].lower()
+
+    def is_not_understood_in(self, data: bytes) -> bool:
+        """Tell whether bytes with its number say no more than that: a head and no question.
+
+        So may those answer that do not know EDNS (RFC 6891, section 7).
+        """
+        return (
+            self.has_edns
+            and len(data) == HEADER.size
+            and data[2] & 0xF8 == 0x80
+            and data[3] & 0xF == FORMAT_ERROR
+            and not any(data[4:])
+        )
 
 
 class Random:

@@ -12,6 +12,7 @@ from ....naming import Resolver
 from ..answer import Answer
 from ..message import FORMAT_ERROR, NOT_IMPLEMENTED, REFUSED, SERVER_FAILURE
 from .datagrams import Datagrams
+from .hearing import Hearing
 from .question import Done, Peer, Question, Random, ResolverError, Way
 from .streams import Stream
 
@@ -23,6 +24,8 @@ MAX_UNDER_WAY = 4_000
 """Different questions under way at the same time."""
 AVOID_SECONDS = 30.0
 """Seconds for which a resolver that did not answer comes after the others."""
+PLAIN_SECONDS = 3600.0
+"""Seconds for which a resolver that does not know EDNS is asked without."""
 
 _ERRORS = frozenset({FORMAT_ERROR, SERVER_FAILURE, NOT_IMPLEMENTED, REFUSED})
 """What another resolver may know better."""
@@ -34,12 +37,20 @@ class Resolvers:
     """Asks the resolvers in their order; one that does not answer comes last for a while."""
 
     def __init__(
-        self, resolvers: Sequence[Resolver], *, trust: ssl.SSLContext | None = None
+        self,
+        resolvers: Sequence[Resolver],
+        *,
+        trust: ssl.SSLContext | None = None,
+        on_hearing: Callable[[], None] | None = None,
     ) -> None:
-        """Keep whom to ask. `trust` verifies certificates; by default the system's roots do."""
+        """Keep whom to ask. `trust` verifies certificates; by default the system's roots do.
+
+        `on_hearing` is called when none of them answers any more, and when one does again.
+        """
         self.random = Random()
         self.trust = trust
-        self._peers = [_Peer(one, self) for one in resolvers]
+        self.hearing = Hearing(on_hearing or _nothing)
+        self._peers = [_Peer(one, self, self.hearing) for one in resolvers]
         self._under_way: dict[tuple[bytes, int, bool, bool], Question] = {}
         self._due: list[Question] = []
         self._sent: deque[tuple[float, Question, int]] = deque()
@@ -206,7 +217,12 @@ class Resolvers:
             if way.peer.send(question, is_stream=way.is_stream):
                 self._note_sent(question)
                 return
+        if question.error is None and question.may_be_sent() and not self._is_diverted(question):
+            self.hearing.unanswered(question.wire_name)
         self._finish(question, question.error)
+
+    def _is_diverted(self, question: Question) -> bool:
+        return self._diverted is not None and question.wire_name.endswith(self._diverted[0])
 
     def _note_sent(self, question: Question) -> None:
         while self._sent and self._sent[0][1].is_over:
@@ -272,15 +288,23 @@ def _always() -> bool:
     return True
 
 
+def _nothing() -> None:
+    pass
+
+
 class _Peer:
     """One resolver, and all that leads to it."""
 
-    def __init__(self, resolver: Resolver, owner: Resolvers) -> None:
-        """Start with nothing open."""
+    def __init__(
+        self, resolver: Resolver, owner: Resolvers, hearing: Hearing | None = None
+    ) -> None:
+        """Start with nothing open. `hearing` is told of answers, but for the self-test's."""
         self.resolver = resolver
         self.failed_at = -inf
         self.answered_at = -inf
+        self._plain_until = -inf
         self._owner = owner
+        self._hearing = hearing
         self._datagrams = Datagrams(self, owner.random)
         self._stream = Stream(self, owner.random)
 
@@ -295,6 +319,9 @@ class _Peer:
 
     def send(self, question: Question, *, is_stream: bool) -> bool:
         """Send a question, or tell that it cannot be."""
+        question.has_edns = self not in question.without_edns and (
+            self._plain_until == -inf or self._plain_until <= monotonic()
+        )
         if is_stream or self.resolver.tls_name is not None:
             self._stream.send(question)
             return True
@@ -305,9 +332,29 @@ class _Peer:
 
     def heard(self, question: Question, answer: Answer, *, is_stream: bool) -> None:
         """Take an answer."""
+        if answer.rcode == FORMAT_ERROR and question.has_edns:
+            self.not_understood(question, is_stream=is_stream)
+            return
+        self._note_heard()
+        if answer.rcode != FORMAT_ERROR and self in question.without_edns:
+            self._plain_until = self.answered_at + PLAIN_SECONDS
+        self._owner.take(question, answer, self, is_stream=is_stream)
+
+    def _note_heard(self) -> None:
         self.answered_at = monotonic()
         self.failed_at = -inf
-        self._owner.take(question, answer, self, is_stream=is_stream)
+        if self._hearing is not None:
+            self._hearing.heard(self.answered_at)
+
+    def not_understood(self, question: Question, *, is_stream: bool) -> None:
+        """Ask again without EDNS, which it may not know (RFC 6891, section 7).
+
+        Only if it understands that, it is asked so for a while: else it meant something else.
+        """
+        self._note_heard()
+        question.without_edns.append(self)
+        question.ways.append(Way(self, is_stream=is_stream))
+        self._owner.go_on(question)
 
     def misread(self, question: Question, *, is_stream: bool) -> None:
         """Go on at once: over a stream there is no box that changes letters, and no guessing."""

@@ -138,8 +138,13 @@ class _Connection:
             return
         question.let_go()
         try:
-            answer = read_answer(data, question.sent)
+            answer = read_answer(data, question.sent, has_edns=question.has_edns)
         except Malformed:
+            if question.is_not_understood_in(data):
+                self._heard_at = monotonic()
+                self._has_answered = True
+                self._peer.not_understood(question, is_stream=True)
+                return
             # Where the next one begins is known all the same: the others may be answered.
             self._peer.misread(question, is_stream=True)
             return
