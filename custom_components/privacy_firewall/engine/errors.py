@@ -34,6 +34,10 @@ class PathSyntaxError(EngineError):
     """A field path outside the supported subset of RFC 9535."""
 
 
+class CatalogueError(EngineError):
+    """A vendor's file that is not as it should be. It says which file, where in it, and what."""
+
+
 class ConsentError(EngineError):
     """A consent decision about something that does not exist or may not be decided so."""
 
