@@ -108,6 +108,8 @@ class Pipeline:
         self._promoted: dict[str, list[DataPoint]] = {}
         self._shown: dict[tuple[str, str], dict[Field, DataPoint]] = {}
         self.learning = Learning()
+        self.catalogue = learning.NOTHING_KNOWN
+        """What is known of vendors: names and meanings of what is seen for the first time."""
         self.policy: Policy | None = None
         self.keeps_values = False
         """Whether released values are journalled; the household's choice."""
@@ -315,9 +317,11 @@ class Pipeline:
         )
         count = self.learning.count(admitted.appliance.id)
         job = (
-            partial(pass_through, question, addressed, count)
+            partial(pass_through, question, addressed, count, self.catalogue)
             if admitted.let_through
-            else partial(examine, question, addressed, count, known.identities.all())
+            else partial(
+                examine, question, addressed, count, known.identities.all(), self.catalogue
+            )
         )
         try:
             if len(transmission.body) <= INLINE_BYTES:
