@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import learning
+from engine import learning, memory
 from engine.catalogue.known import Catalogue, read_folder
 from engine.catalogue.reader import read_vendor
 from engine.catalogue.vendor import Known
+from engine.errors import StorageError
 from engine.firewall import Firewall
 from engine.learning import describe
 from engine.model import Category, DataPoint, Endpoint, Field, Kind, Level, Number, Text
@@ -192,10 +193,31 @@ async def test_a_restart_tells_stored_data_points_anew_and_moves_no_consent(
     }
     assert {consent.pair: consent for consent in firewall.decided()} == before
     assert all(firewall.is_sharing(*pair) for pair in before)
+    # Kept as well, each in its place: a coarse grant of now is made coarse the same way later.
+    assert await memory.data_points(firewall._database) == firewall.data_points("fridge")
     known_now = firewall.known(told["$.body.tmp"])
     assert known_now is not None
     assert known_now.unit == "°C"
     assert firewall.known(told["$.body.humidity"]) is None
+    await firewall.stop()
+
+
+async def test_where_it_cannot_be_kept_all_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a coarse grant of today would be made coarse by another unit after the next start."""
+    from engine.catalogue import known  # noqa: PLC0415
+
+    async def full(*_: object) -> None:
+        raise StorageError("no space")
+
+    monkeypatch.setattr(known, "load", lambda: CATALOGUE)
+    firewall = Firewall(database=tmp_path / "firewall.db", on_event=lambda _: None)
+    await firewall.start()
+    await memory.remember(firewall._database, "fridge", (STORED,), [])
+    assert (await firewall._retold([STORED]))[0].unit == "°C"
+    monkeypatch.setattr(memory, "retell", full)
+    assert await firewall._retold([STORED]) == [STORED]
     await firewall.stop()
 
 

@@ -202,13 +202,7 @@ class Firewall:
     async def _load(self, tallies: dict[str, Tally]) -> None:
         await self.consents.load(is_copy=self._files.is_copy)
         await self.watching.load()
-        points = await memory.data_points(self._database)
-        coarse = frozenset(
-            consent.data_point_id
-            for consent in self.consents.ledger.current.values()
-            if consent.level is Level.COARSE and consent.state is ConsentState.GIVEN
-        )
-        points = await asyncio.to_thread(retold, points, self._pipeline.catalogue, coarse)
+        points = await self._retold(await memory.data_points(self._database))
         self._pipeline.learning.add(points)
         for appliance_id, identities in (await memory.identities(self._database)).items():
             self._pipeline.recall(appliance_id, identities)
@@ -221,6 +215,24 @@ class Firewall:
                 last_disclosure=tally.last_disclosure,
             )
             self._clock.resume(Seen(at=tally.last_seen or 0.0, ticks=0.0, boot=None))
+
+    async def _retold(self, points: list[DataPoint]) -> list[DataPoint]:
+        """Return stored data points with what the catalogue says of them now, and keep that.
+
+        Kept it must be: what is given coarse from now on is made so by the unit it has now.
+        """
+        coarse = frozenset(
+            consent.data_point_id
+            for consent in self.consents.ledger.current.values()
+            if consent.level is Level.COARSE and consent.state is ConsentState.GIVEN
+        )
+        told = await asyncio.to_thread(retold, points, self._pipeline.catalogue, coarse)
+        changed = [new for new, old in zip(told, points, strict=True) if new != old]
+        try:
+            await memory.retell(self._database, changed)
+        except StorageError:
+            return points
+        return told
 
     async def _watch(self) -> None:
         """End what is under way when what it rests on runs out; waits for no disk."""
