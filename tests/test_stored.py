@@ -65,6 +65,8 @@ def test_a_recipient_is_read() -> None:
             neutral=["$.body.mode"],
             names=["{eu|us}-mqtt.cloud.example", "ntp.cloud.example"],
             allow_private=False,
+            storage="Iceland",
+            policy="https://cloud.example/privacy",
         )
     )
     assert recipients(entry) == [
@@ -78,6 +80,8 @@ def test_a_recipient_is_read() -> None:
             functional=frozenset({"$.body.serial"}),
             neutral=frozenset({"$.body.mode"}),
             names=frozenset({f"{one}.cloud.example" for one in ("eu-mqtt", "us-mqtt", "ntp")}),
+            storage="Iceland",
+            policy="https://cloud.example/privacy",
         )
     ]
 
@@ -126,6 +130,9 @@ def test_a_broken_appliance_is_left_out(
         {"neutral": SECRET},
         {"allow_private": "no"},
         {"benefit": 5},
+        {"storage": 5},
+        {"retention": []},
+        {"policy": {}},
     ],
 )
 def test_a_broken_recipient_is_left_out(

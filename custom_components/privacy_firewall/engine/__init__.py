@@ -31,6 +31,8 @@ engine is meant for use from outside.
 
 from .addresses import unmapped
 from .catalogue import Role
+from .catalogue.known import Catalogue, load as load_vendors
+from .catalogue.vendor import EntityKind, Known, StateClass, StatedRecipient
 from .conntrack import Flow, flows
 from .diagnosis import Trouble, diagnose
 from .errors import (
@@ -69,13 +71,16 @@ from .selftest import Report as SelfTestReport
 __all__ = [
     "SEEN_FOR",
     "BlockList",
+    "Catalogue",
     "ConsentError",
     "EngineError",
+    "EntityKind",
     "Face",
     "Faces",
     "Firewall",
     "Flow",
     "Format",
+    "Known",
     "ListError",
     "MatchCandidate",
     "MatchEntity",
@@ -94,6 +99,8 @@ __all__ = [
     "Role",
     "Routes",
     "SelfTestReport",
+    "StateClass",
+    "StatedRecipient",
     "StorageDamagedError",
     "StorageError",
     "Trouble",
@@ -104,6 +111,7 @@ __all__ = [
     "fold_name",
     "load_faces",
     "load_lists",
+    "load_vendors",
     "match",
     "may_be_same",
     "parse_path",
