@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from . import learning, policy as rules
 from .addresses import is_address
+from .catalogue.vendor import CalmAnswer
 from .clock import ForwardClock
 from .errors import Refused, StorageError
 from .events import Decided, Discovered, Event, Reading, Unclaimed
@@ -284,6 +285,17 @@ class Pipeline:
         except StorageError:
             # The journal then claims a disclosure that did not happen: wrong on the safe side.
             _LOGGER.warning("The journal could not be corrected")
+
+    def calming(self, transmission: Transmission, verdict: Verdict) -> CalmAnswer | None:
+        """Return what calms an appliance where it called; None where nothing is known of that."""
+        if verdict.appliance is None:
+            return None
+        try:
+            addressed = _address(transmission, verdict.appliance)
+            path = requests.path_of(addressed.target)
+        except Refused:
+            return None
+        return self.catalogue.answer(addressed.method, addressed.host or "", path)
 
     def split_token(self, target: str) -> tuple[str | None, str]:
         """Split `/<token>/rest` into token and `/rest` where the token is an appliance's."""
