@@ -20,6 +20,9 @@ gate that can read, or asked anew of the household's resolvers:
 Beside both ways stands `watching`, which decides nothing: whom appliances insist on, what broke
 when a recipient was refused, and what did not (`need_rules`).
 
+What is known of vendors is data, in `catalogue`: it names what is learned, proposes recipients and
+calms the appliances of a vendor; it decides nothing.
+
 Beside the way through, `match` says which data points other integrations show as entities already.
 
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What

@@ -1,18 +1,22 @@
 """The vendors' files: each can be read, and each path stated stands in a message of its shape."""
 
 from collections.abc import Iterable
+import re
+import textwrap
 
 import pytest
 from shapes import made_up, recorded
 
 from engine import learning
 from engine.catalogue.known import FOLDER, Catalogue, category_of, is_hidden, read_folder
+from engine.catalogue.reader import read_vendor
 from engine.catalogue.vendor import Payload, Transport, Vendor, compiled
 from engine.learning import Learning
 from engine.model import Category, DataPoint, Kind, Transmission
 from engine.payload import request as requests
 from engine.redaction import fields
 from engine.redaction.identifiers import looks_like_data
+from helpers import REPOSITORY
 
 CATALOGUE, WRONG = read_folder()
 VENDORS = {vendor.key: vendor for vendor in CATALOGUE.vendors}
@@ -63,6 +67,15 @@ def test_every_verified_kind_of_appliance_that_was_promised_is_there() -> None:
         "fridge", "washer", "scale", "weather station", "air sensor", "plug", "energy meter",
         "vacuum",
     }  # fmt: skip
+
+
+def test_the_guides_example_can_be_read() -> None:
+    guide = (REPOSITORY / "docs" / "catalogue.md").read_text()
+    [block] = re.findall(r"(?ms)^ *```yaml\n(.*?)^ *```$", guide)
+    vendor = read_vendor(textwrap.dedent(block).encode(), "frost.yaml")
+    assert vendor.verified is not None
+    assert len(vendor.data_points) == 7
+    assert vendor.recipients[0].retention == "two years"
 
 
 @pytest.mark.parametrize("key", VERIFIED)
