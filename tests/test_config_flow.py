@@ -769,6 +769,9 @@ async def test_recipient_is_added(recipients: Form) -> None:
         "neutral": ["$.body.doors[*].open"],
         "framing": "xor:5a,crc16-modbus:hex",
         "allow_private": False,
+        "storage": "",
+        "retention": "",
+        "policy": "",
     }
     for line in recipients.newest.data["endpoints"]:
         assert str(Endpoint.parse(line)) == line
@@ -915,6 +918,44 @@ async def test_recipient_changes_but_not_who_and_why(recipients: Form) -> None:
     assert recipients.newest.title == "Frostline (service)"
 
 
+async def test_recipient_states_where_it_stores_and_how_long(recipients: Form) -> None:
+    """As typed, in one line each; kept when the rest changes, and to be changed itself."""
+    policy = "https://vendor.example/privacy"
+    stated = {"storage": " Iceland,\n and  Norway ", "retention": "two years", "policy": policy}
+    await recipients.add(**WHO, endpoints=WHERE, stated=stated)
+    data = recipients.newest.data
+    assert (data["storage"], data["retention"], data["policy"]) == (
+        "Iceland, and Norway", "two years", policy,
+    )  # fmt: skip
+    result = await recipients.change(recipients.newest)
+    inside = result["data_schema"].schema["stated"]
+    shown = suggested({"data_schema": inside.schema})
+    assert shown == {"storage": "Iceland, and Norway", "retention": "two years", "policy": policy}
+    await recipients.fill(endpoints=WHERE)
+    assert recipients.newest.data["storage"] == "Iceland, and Norway"
+    await recipients.change(recipients.newest)
+    await recipients.fill(endpoints=WHERE, stated={"retention": "a year"})
+    data = recipients.newest.data
+    assert (data["storage"], data["retention"], data["policy"]) == ("", "a year", "")
+
+
+@pytest.mark.parametrize(
+    ("stated", "error"),
+    [
+        ({"policy": "javascript:alert(1)"}, "invalid_policy"),
+        ({"policy": "vendor.example"}, "invalid_policy"),
+        ({"storage": "x" * 501}, "too_long"),
+        ({"retention": "x" * 501}, "too_long"),
+    ],
+)
+async def test_what_it_states_is_short_and_its_words_have_an_address(
+    recipients: Form, stated: dict[str, str], error: str
+) -> None:
+    result = await recipients.add(**WHO, endpoints=WHERE, stated=stated)
+    assert result["errors"] == {"stated": error}
+    assert not list(recipients.entry.subentries)
+
+
 async def test_recipient_may_have_names_alone(recipients: Form) -> None:
     """As typed, but for case and the root's dot; a name at home where that is allowed."""
     result = await recipients.add(
@@ -1034,6 +1075,7 @@ async def test_forms_over_rest(
         "if_refused",
         "endpoints",
         "names",
+        "stated",
         "advanced",
     ]
     advanced = shown["data_schema"][-1]

@@ -74,6 +74,8 @@ def secret_entry() -> MockConfigEntry:
                     "organisation": "Frostline",
                     "purpose": "service",
                     "benefit": "private-benefit",
+                    "storage": "private-storage",
+                    "policy": "https://private-policy.example",
                     "if_refused": "",
                     "endpoints": [
                         "POST https://api.vendor.example/private-account",
@@ -154,6 +156,9 @@ async def test_nothing_private_is_told(hass: HomeAssistant) -> None:
         "purpose": "service",
         "says_benefit": True,
         "says_if_refused": False,
+        "says_storage": True,
+        "says_retention": False,
+        "says_policy": True,
         "endpoints": [
             "POST https://api.vendor.example",
             "* http://**REDACTED**",

@@ -9,15 +9,17 @@ from typing import Any
 from homeassistant.components.repairs import DOMAIN as REPAIRS, repairs_flow_manager
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import section
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.privacy_firewall import faces as shown_faces
+from custom_components.privacy_firewall import faces as shown_faces, proposals
 from custom_components.privacy_firewall.const import DOMAIN
 from custom_components.privacy_firewall.engine import Faces, Role, faces
+from custom_components.privacy_firewall.engine.catalogue import known
 from custom_components.privacy_firewall.engine.events import Unclaimed
 from custom_components.privacy_firewall.forms import async_words
 from custom_components.privacy_firewall.repairs import async_create_fix_flow
@@ -398,6 +400,119 @@ async def test_organisation_is_suggested_where_the_names_tell_one(
     stated = suggested(form) | {"organisation": "Another", "purpose": "service"}
     form = await hass.config_entries.subentries.async_configure(flow_id, stated)
     assert (form["type"], form["title"]) == ("create_entry", "Another (service)")
+
+
+# --- Recipients that the catalogue knows ---
+
+
+async def proposal(hass: HomeAssistant) -> tuple[dict[str, Any], str]:
+    """What the recipient's form proposes for all calls, its sections in their place; and its id."""
+    result = await choose(hass, await fix(hass), next_step_id="add_recipient")
+    if result["type"] == "form":
+        (options,) = (kind.config["options"] for kind in result["data_schema"].schema.values())
+        result = await choose(hass, result, endpoints=[option["value"] for option in options])
+    flow_id = result["next_flow"][1]
+    form = await hass.config_entries.subentries.async_configure(flow_id)
+    assert unspoken(form, "config_subentries", "recipient") == []
+    shown = suggested(form)
+    for name, kind in form["data_schema"].schema.items():
+        if isinstance(kind, section) and (inside := suggested({"data_schema": kind.schema})):
+            shown[name.schema] = inside
+    return shown, flow_id
+
+
+async def test_recipient_that_the_catalogue_knows_is_proposed_whole_and_not_added(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """With what its cloud needs; the household confirms it, or changes it."""
+    call(hass, entry, "cdnrtpdate.ecowitt.net")
+    shown, flow_id = await proposal(hass)
+    assert shown == {
+        "organisation": "Ecowitt",
+        "purpose": "service",
+        "endpoints": [
+            "POST http://cdnrtpdate.ecowitt.net/data/report",
+            "POST http://rtpdate.ecowitt.net/data/report",
+        ],
+        "advanced": {
+            "functional": ["$.body.PASSKEY", "$.body.stationtype", "$.body.dateutc"],
+        },
+    }
+    assert not entry.get_subentries_of_type("recipient")
+    form = await hass.config_entries.subentries.async_configure(flow_id, shown)
+    assert form["type"] == "create_entry"
+    async_review_unclaimed(hass, entry)
+    assert issue(hass) is None
+
+
+async def test_name_of_a_cloud_that_a_gate_can_read_is_proposed_as_its_endpoint(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    call(hass, entry, "rtpdate.ecowitt.net", method="DNS")
+    shown, _ = await proposal(hass)
+    assert "names" not in shown
+    assert "POST http://rtpdate.ecowitt.net/data/report" in shown["endpoints"]
+
+
+async def test_name_of_a_cloud_that_no_gate_can_read_stays_a_name(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Of its brokers all are proposed; an endpoint by https would lead it to a gate in vain."""
+    call(hass, entry, "mqtt-eu-2.meross.com", method="DNS")
+    shown, flow_id = await proposal(hass)
+    assert shown["names"] == ["mqtt-eu-2.meross.com", "mqtt-us-2.meross.com"]
+    assert "endpoints" not in shown
+    form = await hass.config_entries.subentries.async_configure(flow_id, shown)
+    assert (form["type"], form["title"]) == ("create_entry", "Meross (function)")
+
+
+async def test_call_that_the_known_endpoints_do_not_have_is_proposed_beside_them(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    call(hass, entry, "rtpdate.ecowitt.net", method="GET")
+    shown, _ = await proposal(hass)
+    assert shown["endpoints"][-1] == "GET http://rtpdate.ecowitt.net/"
+    assert len(shown["endpoints"]) == 3
+
+
+async def test_of_two_that_are_known_neither_is_proposed(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Two organisations, or two purposes of one: that is for the household to tell apart."""
+    call(hass, entry, "rtpdate.ecowitt.net")
+    call(hass, entry, "hubapi.myacurite.com", method="GET")
+    shown, _ = await proposal(hass)
+    assert shown.keys() == {"endpoints"}
+
+
+async def test_purpose_that_nobody_states_is_not_proposed(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Known by name only: whose it is, and nothing of why."""
+    call(hass, entry, "app.govee.com", method="DNS")
+    shown, _ = await proposal(hass)
+    assert shown == {"organisation": "Govee", "names": ["app.govee.com"]}
+
+
+async def test_vendors_are_read_off_the_event_loop(
+    hass: HomeAssistant, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, for all repairs and for the engine."""
+    read: list[bool] = []
+    folder = known.read_folder
+
+    def watched() -> Any:
+        read.append(threading.current_thread() is threading.main_thread())
+        return folder()
+
+    monkeypatch.setattr(known, "read_folder", watched)
+    monkeypatch.setattr(known, "load", cache(known.load.__wrapped__))
+    monkeypatch.setattr(proposals, "load_vendors", known.load)
+    call(hass, entry, "rtpdate.ecowitt.net")
+    await proposal(hass)
+    await proposal(hass)
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert read == [False]
 
 
 async def test_what_tells_whose_hosts_are_is_read_off_the_event_loop(

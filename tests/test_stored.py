@@ -66,6 +66,8 @@ def test_a_recipient_is_read() -> None:
             framing="xor:5A,crc32:le",
             names=["{eu|us}-mqtt.cloud.example", "ntp.cloud.example"],
             allow_private=False,
+            storage="Iceland",
+            policy="https://cloud.example/privacy",
         )
     )
     assert recipients(entry) == [
@@ -83,6 +85,8 @@ def test_a_recipient_is_read() -> None:
             functional=frozenset({"$.body.serial"}),
             neutral=frozenset({"$.body.mode"}),
             names=frozenset({f"{one}.cloud.example" for one in ("eu-mqtt", "us-mqtt", "ntp")}),
+            storage="Iceland",
+            policy="https://cloud.example/privacy",
         )
     ]
 
@@ -134,6 +138,9 @@ def test_a_broken_appliance_is_left_out(
         {"framing": "xor:5a,"},
         {"allow_private": "no"},
         {"benefit": 5},
+        {"storage": 5},
+        {"retention": []},
+        {"policy": {}},
     ],
 )
 def test_a_broken_recipient_is_left_out(

@@ -1,6 +1,7 @@
 """The forms of a recipient: user, later reconfigure."""
 
 from collections.abc import Iterable, Mapping
+import re
 from typing import Any
 
 from homeassistant.config_entries import (
@@ -23,7 +24,10 @@ from .const import (
     CONF_NAMES,
     CONF_NEUTRAL,
     CONF_ORGANISATION,
+    CONF_POLICY,
     CONF_PURPOSE,
+    CONF_RETENTION,
+    CONF_STORAGE,
     SUBENTRY_RECIPIENT,
 )
 from .engine import (
@@ -39,6 +43,7 @@ from .forms import (
     LINES,
     PROSE,
     TEXT,
+    URL,
     Address,
     Check,
     choice,
@@ -48,7 +53,12 @@ from .forms import (
 )
 from .survey import is_at_home
 
+SECTION_STATED = "stated"
 SECTION_ADVANCED = "advanced"
+CONF_PROPOSED = "proposed"
+"""Holds what a repair proposes, in the place of what was typed."""
+MAX_STATED = 500
+"""Characters of what a recipient states of itself: a notice is to be read."""
 
 
 class RecipientFlow(ConfigSubentryFlow):
@@ -63,7 +73,7 @@ class RecipientFlow(ConfigSubentryFlow):
         check = Check()
         if user_input is not None and CONF_PURPOSE not in user_input:
             # Kept: whoever opens the form that a repair started asks for it without input.
-            self._proposed, user_input = user_input, None
+            self._proposed, user_input = user_input.get(CONF_PROPOSED, user_input), None
         if user_input is not None:
             organisation = user_input[CONF_ORGANISATION].strip()
             title = f"{organisation} ({user_input[CONF_PURPOSE]})"
@@ -84,7 +94,8 @@ class RecipientFlow(ConfigSubentryFlow):
         schema = probatio.Schema(
             {
                 probatio.Required(CONF_ORGANISATION): TEXT,
-                # None is proposed: what the data is for is the household's own finding.
+                # Only proposed where a vendor states it: what the data is for is the household's
+                # own finding.
                 probatio.Required(CONF_PURPOSE): choice(Purpose, CONF_PURPOSE),
                 **_RECIPIENT_FIELDS,
             }
@@ -112,7 +123,12 @@ class RecipientFlow(ConfigSubentryFlow):
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
                 probatio.Schema(_RECIPIENT_FIELDS),
-                user_input or {**subentry.data, SECTION_ADVANCED: subentry.data},
+                user_input
+                or {
+                    **subentry.data,
+                    SECTION_STATED: subentry.data,
+                    SECTION_ADVANCED: subentry.data,
+                },
             ),
             errors=check.errors,
             description_placeholders={
@@ -135,6 +151,16 @@ _RECIPIENT_FIELDS: dict[probatio.Marker, Any] = {
     probatio.Optional(CONF_IF_REFUSED): PROSE,
     probatio.Optional(CONF_ENDPOINTS): LINES,
     probatio.Optional(CONF_NAMES): LINES,
+    probatio.Optional(SECTION_STATED): section(
+        probatio.Schema(
+            {
+                probatio.Optional(CONF_STORAGE): TEXT,
+                probatio.Optional(CONF_RETENTION): TEXT,
+                probatio.Optional(CONF_POLICY): URL,
+            }
+        ),
+        {"collapsed": True},
+    ),
     probatio.Optional(SECTION_ADVANCED): section(
         probatio.Schema(
             {
@@ -154,6 +180,7 @@ def _received(
 ) -> dict[str, Any]:
     """Return what may be changed about a recipient, normalised; what is wrong goes to `check`."""
     advanced = user_input.get(SECTION_ADVANCED, known)
+    stated = user_input.get(SECTION_STATED, known)
     allow_private = bool(advanced.get(CONF_ALLOW_PRIVATE))
     endpoints = _endpoints(user_input.get(CONF_ENDPOINTS, ()), check, allow_private=allow_private)
     names = _names(user_input.get(CONF_NAMES, ()), endpoints, check, allow_private=allow_private)
@@ -168,7 +195,21 @@ def _received(
         CONF_NEUTRAL: _paths(CONF_NEUTRAL, advanced, check),
         CONF_FRAMING: _framing(advanced, check),
         CONF_ALLOW_PRIVATE: allow_private,
+        CONF_STORAGE: _stated(CONF_STORAGE, stated, check),
+        CONF_RETENTION: _stated(CONF_RETENTION, stated, check),
+        CONF_POLICY: _stated(CONF_POLICY, stated, check),
     }
+
+
+def _stated(where: str, stated: Mapping[str, Any], check: Check) -> str:
+    """Return a line that a recipient states of itself; empty where it states none."""
+    text = " ".join(str(stated.get(where) or "").split())
+    # A field in a section has no place for an error of its own: the section shows it.
+    if len(text) > MAX_STATED:
+        check.refuse(SECTION_STATED, "too_long")
+    elif where == CONF_POLICY and text and not re.fullmatch(r"https?://[^\s]+", text):
+        check.refuse(SECTION_STATED, "invalid_policy", policy=text)
+    return text
 
 
 def _endpoints(typed: Iterable[str], check: Check, *, allow_private: bool) -> list[str]:

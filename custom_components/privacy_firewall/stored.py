@@ -36,9 +36,12 @@ from .const import (
     CONF_NEUTRAL,
     CONF_ORGANISATION,
     CONF_OWNER,
+    CONF_POLICY,
     CONF_PROMOTED,
     CONF_PURPOSE,
     CONF_REMAINDER,
+    CONF_RETENTION,
+    CONF_STORAGE,
     DEFAULT_JOURNAL_DAYS,
     DEFAULT_JOURNAL_MEGABYTES,
     SUBENTRY_APPLIANCE,
@@ -178,6 +181,9 @@ def _recipient(subentry: ConfigSubentry) -> Recipient:
         neutral=frozenset(_texts(data, CONF_NEUTRAL)),
         allow_private=allow_private,
         names=frozenset(name for line in _texts(data, CONF_NAMES) for name in expand_name(line)),
+        storage=_optional(data, CONF_STORAGE) or "",
+        retention=_optional(data, CONF_RETENTION) or "",
+        policy=_optional(data, CONF_POLICY) or "",
     )
 
 

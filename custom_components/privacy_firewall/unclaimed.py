@@ -39,6 +39,8 @@ from .engine.events import Unclaimed
 from .engine.model import Endpoint
 from .faces import async_faces, suggested_organisation, told
 from .forms import async_words, listed, plain
+from .proposals import async_vendors, proposed
+from .recipient_flow import CONF_PROPOSED
 
 ISSUE_UNCLAIMED = "unclaimed_endpoints"
 CONF_LEFT_DENIED = "left_denied"
@@ -254,22 +256,22 @@ class UnclaimedFlow(RepairsFlow):
             )
         chosen = user_input[CONF_ENDPOINTS] if user_input else lines
         # A suggestion, for the household to confirm: whose it is a name alone does not prove.
-        organisation = suggested_organisation(
-            await async_faces(self.hass),
-            (one if one in names else Endpoint.parse(one).host for one in chosen),
+        proposal = proposed(
+            await async_vendors(self.hass),
+            [one for one in chosen if one not in names],
+            [one for one in chosen if one in names],
         )
+        if CONF_ORGANISATION not in proposal:
+            organisation = suggested_organisation(
+                await async_faces(self.hass),
+                (one if one in names else Endpoint.parse(one).host for one in chosen),
+            )
+            if organisation:
+                proposal[CONF_ORGANISATION] = organisation
         started = await self.hass.config_entries.subentries.async_init(
             (entry.entry_id, SUBENTRY_RECIPIENT),
             context={"source": SOURCE_USER},
-            data={
-                where: found
-                for where, found in (
-                    (CONF_ENDPOINTS, [one for one in chosen if one not in names]),
-                    (CONF_NAMES, [one for one in chosen if one in names]),
-                    (CONF_ORGANISATION, organisation),
-                )
-                if found
-            },
+            data={CONF_PROPOSED: proposal},
         )
         # An abort leaves the repair open: it goes away when the recipient claims the calls.
         return self.async_abort(

@@ -48,6 +48,9 @@ def test_what_nobody_stated_is_unknown_and_not_made_up() -> None:
         {"functional": frozenset({"$.body.serial"})},
         {"neutral": frozenset()},
         {"endpoints": FROST.endpoints[:1]},
+        {"storage": "Iceland"},
+        {"retention": "two years"},
+        {"policy": "https://frost.example/privacy"},
     ],
 )
 def test_another_statement_is_another_notice(changed: dict[str, object]) -> None:
@@ -72,3 +75,25 @@ def test_names_that_no_gate_reads_are_stated_and_another_one_is_another_notice()
     assert len({plain.hash, named.hash, more.hash}) == 3
     only = compose(replace(FROST, endpoints=(), names=frozenset({"mqtt.cloud.example"})))
     assert "Where to: nowhere that can be read" in only.text
+
+
+def test_what_is_stated_of_storage_is_said_and_the_rest_of_it_is_unknown() -> None:
+    lines = compose(replace(FROST, storage="Iceland")).text.splitlines()
+    assert "Where it is stored: Iceland" in lines
+    assert "How long it is kept: unknown" in lines
+    policy = "https://frost.example/privacy"
+    text = compose(replace(FROST, retention="two years", policy=policy)).text
+    assert "Where it is stored: unknown" in text
+    assert "How long it is kept: two years" in text
+    assert f"Its own words on it: {policy}" in text
+
+
+def test_a_notice_of_before_stays_the_same_to_the_letter() -> None:
+    """Consents hold the hash of the notice they were given under; it must not change by itself."""
+    assert compose(FROST).hash == (
+        "36fe9c71ae0cd327488c8893d85099151eb5bb3b000da80cb6bb7dabe9740bb2"
+    )
+    named = replace(FROST, names=frozenset({"mqtt.cloud.example"}))
+    assert compose(named).hash == (
+        "bff24f36118d536744af03a84a0a353d8787ac15726b8ca66ef447ae7a008025"
+    )

@@ -91,6 +91,29 @@ async def test_what_a_vendor_does_not_state_is_unknown(house: House) -> None:
     for name in ("controllers", "storage_locations", "retention_period", "jurisdictions"):
         assert processing[name] == "unknown"
     assert processing["recipients"][0]["passes_on_to"] == "unknown"
+    assert processing["recipients"][0]["policy"] == "unknown"
+
+
+async def test_what_a_vendor_states_of_storage_stands_in_the_receipt(house: House) -> None:
+    place = f"http://{house.host}/"
+    policy = "https://frost.example/privacy"
+    stated = {"storage": "Iceland", "retention": "two years", "policy": policy}
+    house.configure(recipients=(frost(place, **stated),))
+    await give(house)
+    processing = (await receipt(house))["processing"]
+    assert processing["storage_locations"] == "Iceland"
+    assert processing["retention_period"] == "two years"
+    assert processing["recipients"][0]["policy"] == policy
+    assert "Iceland" in processing["notice"]["text"]
+    shown = Reader(page(await receipts(house), UTC)).text
+    assert all(shown.count(text) >= 2 for text in ("Iceland", "two years", policy))
+    # What it no longer states when it is decided again is not said to be so.
+    house.configure(recipients=(frost(place, retention="a year"),))
+    await give(house)
+    processing = (await receipt(house))["processing"]
+    assert processing["storage_locations"] == "unknown"
+    assert processing["retention_period"] == "a year"
+    assert processing["recipients"][0]["policy"] == "unknown"
 
 
 @pytest.mark.parametrize(

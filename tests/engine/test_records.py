@@ -17,6 +17,8 @@ from engine.model import (
     Field,
     Kind,
     Level,
+    Purpose,
+    Recipient,
 )
 from engine.records import COLUMNS, Row, facts_of, first_broken, link, record_of, row_of
 
@@ -91,7 +93,8 @@ def test_what_cannot_have_been_written_is_not_guessed(column: str, value: str) -
 
 
 def test_a_record_keeps_the_names_of_its_time() -> None:
-    assert facts_of("Fridge", POINT, "Frost", "service") == {
+    frost = Recipient(id="frost", organisation="Frost", purpose=Purpose.SERVICE, endpoints=())
+    assert facts_of("Fridge", POINT, frost) == {
         "appliance": "Fridge",
         "data": "Weight",
         "path": "$.body.weight (type=2)",
@@ -101,9 +104,23 @@ def test_a_record_keeps_the_names_of_its_time() -> None:
         "organisation": "Frost",
         "purpose": "service",
     }
-    unknown = facts_of(None, replace(POINT, category=Category.READING), None, None)
+    unknown = facts_of(None, replace(POINT, category=Category.READING), None)
     assert unknown["special"] is False
     assert unknown.keys() == {"data", "path", "endpoint", "category", "special"}
+
+
+def test_a_record_keeps_what_its_recipient_states_where_it_states_it() -> None:
+    frost = Recipient(
+        id="frost",
+        organisation="Frost",
+        purpose=Purpose.SERVICE,
+        endpoints=(),
+        storage="Iceland",
+        policy="https://frost.example/privacy",
+    )
+    facts = facts_of("Fridge", POINT, frost)
+    assert (facts["storage"], facts["policy"]) == ("Iceland", "https://frost.example/privacy")
+    assert "retention" not in facts
 
 
 def test_an_untouched_chain_holds() -> None:

@@ -20,6 +20,9 @@ gate that can read, or asked anew of the household's resolvers:
 Beside both ways stands `watching`, which decides nothing: whom appliances insist on, what broke
 when a recipient was refused, and what did not (`need_rules`).
 
+What is known of vendors is data, in `catalogue`: it names what is learned, proposes recipients and
+calms the appliances of a vendor; it decides nothing.
+
 Beside the way through, `match` says which data points other integrations show as entities already.
 
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What
@@ -31,6 +34,8 @@ engine is meant for use from outside.
 
 from .addresses import unmapped
 from .catalogue import Role
+from .catalogue.known import Catalogue, load as load_vendors
+from .catalogue.vendor import EntityKind, Known, StateClass, StatedRecipient
 from .conntrack import Flow, flows
 from .diagnosis import Trouble, diagnose
 from .errors import (
@@ -71,14 +76,17 @@ from .selftest import Report as SelfTestReport
 __all__ = [
     "SEEN_FOR",
     "BlockList",
+    "Catalogue",
     "ConsentError",
     "EngineError",
+    "EntityKind",
     "Face",
     "Faces",
     "Firewall",
     "Flow",
     "Format",
     "FramingError",
+    "Known",
     "ListError",
     "MatchCandidate",
     "MatchEntity",
@@ -97,6 +105,8 @@ __all__ = [
     "Role",
     "Routes",
     "SelfTestReport",
+    "StateClass",
+    "StatedRecipient",
     "StorageDamagedError",
     "StorageError",
     "Trouble",
@@ -107,6 +117,7 @@ __all__ = [
     "fold_name",
     "load_faces",
     "load_lists",
+    "load_vendors",
     "match",
     "may_be_same",
     "parse_framing",

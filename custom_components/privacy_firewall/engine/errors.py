@@ -39,6 +39,10 @@ class FramingError(EngineError):
     """A framing outside the closed set, or one that is none."""
 
 
+class CatalogueError(EngineError):
+    """A vendor's file that is not as it should be. It says which file, where in it, and what."""
+
+
 class ConsentError(EngineError):
     """A consent decision about something that does not exist or may not be decided so."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import json
 
 from . import learning, policy as rules
+from .catalogue.known import Catalogue
 from .errors import Refused
 from .model import (
     REQUEST_FIELD,
@@ -73,11 +74,13 @@ def examine(
     transmission: Transmission,
     count: int,
     remembered: frozenset[str],
+    catalogue: Catalogue = learning.NOTHING_KNOWN,
 ) -> Examined:
     """Read a transmission, decide it and build what may leave; touches nothing and never waits.
 
     `question` comes with empty fields; `count` is the number of data points the appliance has,
-    `remembered` the identities withheld earlier. What cannot be read is a denial, not an error.
+    `remembered` the identities withheld earlier, `catalogue` what is known of vendors. What cannot
+    be read is a denial, not an error.
     """
     template = question.template
     denied = rules.deny(Reason.INTERNAL_ERROR, question.appliance, question.recipients)
@@ -94,6 +97,7 @@ def examine(
             template=template,
             recipients=tuple(recipient.id for recipient in question.recipients),
             now=question.now,
+            catalogue=catalogue,
         )
     except Refused as err:
         return Examined(verdict=replace(denied, reason=err.reason), template=template)
@@ -172,7 +176,12 @@ def _conclude(
     )
 
 
-def pass_through(question: Question, transmission: Transmission, count: int) -> Examined:
+def pass_through(
+    question: Question,
+    transmission: Transmission,
+    count: int,
+    catalogue: Catalogue = learning.NOTHING_KNOWN,
+) -> Examined:
     """Let a transmission through as it is, on the household's word; learn from it what is new.
 
     What cannot be read goes as well. Only what belongs to the connection and to proxies stays.
@@ -192,6 +201,7 @@ def pass_through(question: Question, transmission: Transmission, count: int) -> 
             template=template,
             recipients=tuple(recipient.id for recipient in question.recipients),
             now=question.now,
+            catalogue=catalogue,
         )
     except Refused:
         # Then nothing is known of what it tells; the journal has it all the same.

@@ -13,6 +13,8 @@ from math import inf
 from pathlib import Path
 
 from . import catalogue, faces, learning, memory, selftest
+from .catalogue import known as vendors
+from .catalogue.vendor import Known
 from .clock import Clock, ForwardClock, Seen, SystemClock
 from .consents import LOOK_SECONDS, RETRY_SECONDS, Consents, Pair
 from .errors import StorageError
@@ -42,6 +44,7 @@ from .naming import Infrastructure
 from .pipeline import Passage, Pipeline
 from .proving import Proving
 from .redaction.transforms import may_be_coarse
+from .telling import retold
 from .watching import Watching
 
 _LOGGER = logging.getLogger(__name__)
@@ -167,6 +170,7 @@ class Firewall:
         tallies = await self._files.open()
         try:
             self.names.lookups.know(*await asyncio.to_thread(_known_names))
+            self._pipeline.catalogue = await asyncio.to_thread(vendors.load)
             await self._load(tallies)
         except BaseException:
             await self._files.close()
@@ -198,7 +202,8 @@ class Firewall:
     async def _load(self, tallies: dict[str, Tally]) -> None:
         await self.consents.load(is_copy=self._files.is_copy)
         await self.watching.load()
-        self._pipeline.learning.add(await memory.data_points(self._database))
+        points = await self._retold(await memory.data_points(self._database))
+        self._pipeline.learning.add(points)
         for appliance_id, identities in (await memory.identities(self._database)).items():
             self._pipeline.recall(appliance_id, identities)
         for appliance_id, tally in tallies.items():
@@ -210,6 +215,24 @@ class Firewall:
                 last_disclosure=tally.last_disclosure,
             )
             self._clock.resume(Seen(at=tally.last_seen or 0.0, ticks=0.0, boot=None))
+
+    async def _retold(self, points: list[DataPoint]) -> list[DataPoint]:
+        """Return stored data points with what the catalogue says of them now, and keep that.
+
+        Kept it must be: what is given coarse from now on is made so by the unit it has now.
+        """
+        coarse = frozenset(
+            consent.data_point_id
+            for consent in self.consents.ledger.current.values()
+            if consent.level is Level.COARSE and consent.state is ConsentState.GIVEN
+        )
+        told = await asyncio.to_thread(retold, points, self._pipeline.catalogue, coarse)
+        changed = [new for new, old in zip(told, points, strict=True) if new != old]
+        try:
+            await memory.retell(self._database, changed)
+        except StorageError:
+            return points
+        return told
 
     async def _watch(self) -> None:
         """End what is under way when what it rests on runs out; waits for no disk."""
@@ -444,6 +467,12 @@ class Firewall:
     def data_point(self, data_point_id: str) -> DataPoint | None:
         """Return a data point by its id."""
         return self._pipeline.learning.get(data_point_id)
+
+    def known(self, point: DataPoint) -> Known | None:
+        """Return what the catalogue knows of a data point, how it is best shown for one."""
+        seen = self._pipeline.learning.at(point.appliance_id, point.template)
+        told = self._pipeline.catalogue.at(point.template, seen.keys())
+        return vendors.find(told, point.field)
 
     def promoted(self, appliance_id: str) -> list[DataPoint]:
         """Return the data points of an appliance that have entities."""

@@ -4,11 +4,12 @@ A guess made from names, types and shapes alone; consent never depends on it, ex
 seems sensitive gets less (no sensor, no neutral value).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 import math
 import re
 
+from .catalogue.known import Catalogue, find
 from .errors import Refused
 from .events import Reading
 from .model import (
@@ -27,6 +28,7 @@ from .model import (
 from .redaction import identifiers, paths
 from .redaction.fields import DISCRIMINATORS, Found
 from .redaction.transforms import kind_of
+from .telling import settle
 
 MAX_DATA_POINTS = 2_000
 """Data points kept apart per appliance; a message that brings more is denied."""
@@ -245,8 +247,11 @@ class Learning:
         self._counts.pop(appliance_id, None)
 
 
+NOTHING_KNOWN = Catalogue()
+
+
 def unseen(
-    found: Iterable[Found],
+    found: Collection[Found],
     known: Mapping[Field, DataPoint],
     *,
     count: int,
@@ -254,17 +259,28 @@ def unseen(
     template: str,
     recipients: tuple[str, ...],
     now: float,
+    catalogue: Catalogue = NOTHING_KNOWN,
 ) -> list[DataPoint]:
     """Return the data points of a message that are new, or new in kind or recipient.
+
+    What the catalogue says of a new one goes before what its name and value let guess.
 
     Raises `Refused(TOO_MANY_DATA_POINTS)` where the appliance would exceed its number.
     """
     fresh: dict[Field, DataPoint] = {}
+    told = None
     for item, _, value in found:
         kind = kind_of(value)
         point = fresh.get(item) or known.get(item)
         if point is None:
-            name, category, unit, quantity = describe(item, value)
+            if told is None:
+                told = catalogue.at(template, [*known, *(one.field for one in found)])
+            name, category, unit, quantity = settle(
+                describe(item, value),
+                find(told, item),
+                has_number=kind in (Kind.NUMBER, Kind.NULL, Kind.EMPTY) or _is_number(value),
+                may_lower=identifiers.identity(item, value) is None,
+            )
             fresh[item] = DataPoint(
                 id=data_point_id(appliance_id, template, item),
                 appliance_id=appliance_id,

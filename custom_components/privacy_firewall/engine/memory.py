@@ -17,6 +17,11 @@ async def remember(
     await database.run(lambda connection: _store(connection, appliance_id, points, identities))
 
 
+async def retell(database: Database, points: list[DataPoint]) -> None:
+    """Keep what data points are called and mean now, each in its place; raises `StorageError`."""
+    await database.run(lambda connection: _retell(connection, points))
+
+
 async def forget(database: Database, appliance_ids: list[str]) -> None:
     """Forget everything learned of appliances; raises `StorageError`."""
     await database.run(lambda connection: _forget(connection, appliance_ids))
@@ -61,6 +66,17 @@ def _store(
     connection.executemany(
         "INSERT OR IGNORE INTO identities VALUES (?, ?)",
         [(appliance_id, identity) for identity in identities],
+    )
+
+
+def _retell(connection: sqlite3.Connection, points: list[DataPoint]) -> None:
+    # Not replaced: a row that is written anew would stand last among those seen with it.
+    connection.executemany(
+        "UPDATE data_points SET name = ?, category = ?, unit = ?, quantity = ? WHERE id = ?",
+        [
+            (point.name, point.category.value, point.unit, point.quantity, point.id)
+            for point in points
+        ],
     )
 
 

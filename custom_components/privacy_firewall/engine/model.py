@@ -417,7 +417,9 @@ class Recipient:
     `functional` are field paths of identifiers its cloud needs to accept anything; they ride along
     with consented data and never alone. `neutral` are paths whose withheld value is replaced by a
     constant instead of being dropped. `allow_private` permits an upstream on the home network.
-    `names` are the hosts it is reached at by traffic that no gate can read.
+    `names` are the hosts it is reached at by traffic that no gate can read. `storage`, `retention`
+    and `policy` (an address) are where it says it stores, for how long, and its own words; each
+    empty where it states nothing.
     """
 
     id: str
@@ -430,6 +432,9 @@ class Recipient:
     neutral: frozenset[str] = frozenset()
     allow_private: bool = False
     names: frozenset[str] = frozenset()
+    storage: str = ""
+    retention: str = ""
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,14 +37,27 @@ def compose(recipient: Recipient) -> Notice:
         f"Sent along with anything granted: {_listed(recipient.functional) or 'nothing'}",
         "Replaced by a constant while withheld: " + (_listed(recipient.neutral) or "nothing"),
         f"Where to: {_listed(str(one) for one in recipient.endpoints) or _nowhere(recipient)}",
-        f"Where it is stored, and how long: {UNKNOWN}",
+        *_kept(recipient),
         "How to withdraw: turn the switch off, or use the withdraw action; it holds at once.",
     ]
     if recipient.names:
         # Only then, so that every other notice reads as it did, and stays agreed to.
-        lines.insert(-2, f"Where to by traffic that cannot be read: {_listed(recipient.names)}")
+        lines.insert(7, f"Where to by traffic that cannot be read: {_listed(recipient.names)}")
     text = "\n".join(lines)
     return Notice(recipient_id=recipient.id, text=text, hash=sha256(text.encode()).hexdigest())
+
+
+def _kept(recipient: Recipient) -> list[str]:
+    """Return where it is stored and how long, in one line as ever where nothing is stated of it."""
+    lines = [f"Where it is stored, and how long: {UNKNOWN}"]
+    if recipient.storage or recipient.retention:
+        lines = [
+            f"Where it is stored: {recipient.storage or UNKNOWN}",
+            f"How long it is kept: {recipient.retention or UNKNOWN}",
+        ]
+    if recipient.policy:
+        lines.append(f"Its own words on it: {recipient.policy}")
+    return lines
 
 
 def _nowhere(recipient: Recipient) -> str:

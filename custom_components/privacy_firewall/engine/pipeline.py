@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from . import learning, policy as rules
 from .addresses import is_address
+from .catalogue.vendor import CalmAnswer
 from .clock import ForwardClock
 from .errors import Refused, StorageError
 from .events import Decided, Discovered, Event, Reading, Unclaimed
@@ -108,6 +109,8 @@ class Pipeline:
         self._promoted: dict[str, list[DataPoint]] = {}
         self._shown: dict[tuple[str, str], dict[Field, DataPoint]] = {}
         self.learning = Learning()
+        self.catalogue = learning.NOTHING_KNOWN
+        """What is known of vendors: names and meanings of what is seen for the first time."""
         self.policy: Policy | None = None
         self.keeps_values = False
         """Whether released values are journalled; the household's choice."""
@@ -285,6 +288,17 @@ class Pipeline:
             # The journal then claims a disclosure that did not happen: wrong on the safe side.
             _LOGGER.warning("The journal could not be corrected")
 
+    def calming(self, transmission: Transmission, verdict: Verdict) -> CalmAnswer | None:
+        """Return what calms an appliance where it called; None where nothing is known of that."""
+        if verdict.appliance is None:
+            return None
+        try:
+            addressed = _address(transmission, verdict.appliance)
+            path = requests.path_of(addressed.target)
+        except Refused:
+            return None
+        return self.catalogue.answer(addressed.method, addressed.host or "", path)
+
     def split_token(self, target: str) -> tuple[str | None, str]:
         """Split `/<token>/rest` into token and `/rest` where the token is an appliance's."""
         first, slash, rest = target[1:].partition("/")
@@ -317,9 +331,11 @@ class Pipeline:
         )
         count = self.learning.count(admitted.appliance.id)
         job = (
-            partial(pass_through, question, addressed, count)
+            partial(pass_through, question, addressed, count, self.catalogue)
             if admitted.let_through
-            else partial(examine, question, addressed, count, known.identities.all())
+            else partial(
+                examine, question, addressed, count, known.identities.all(), self.catalogue
+            )
         )
         try:
             if len(transmission.body) <= INLINE_BYTES:

@@ -83,6 +83,7 @@ def _section(receipt: Receipt, zone: tzinfo) -> str:
         ("Passed on to", _text(recipient["passes_on_to"])),
         ("Where it is stored", _text(processing["storage_locations"])),
         ("How long it is stored", _text(processing["retention_period"])),
+        ("Its own words on it", _text(recipient["policy"])),
         ("How to withdraw", _text(processing["withdrawal"])),
         ("Receipt", f"{_text(header['receipt_id'])}, {_time(header['issued_at'], zone)}"),
     ]

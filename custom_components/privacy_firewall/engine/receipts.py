@@ -12,7 +12,7 @@ from typing import Any
 
 from .model import Consent, ConsentState, Item, opaque_id
 from .notices import UNKNOWN, Notice
-from .records import Record
+from .records import STATED, Record
 
 SCHEMA_VERSION = "ISO/IEC TS 27560:2023"
 WITHDRAWAL = "Turn the switch off, or use the withdraw action; it holds at once."
@@ -77,6 +77,9 @@ def _receipt(
     # A record that the firewall made by itself repeats no names.
     facts: dict[str, str | bool] = {}
     for record in records:
+        if "organisation" in record.facts:
+            # Stated anew as a whole: what is no longer stated is unknown again.
+            facts = {name: fact for name, fact in facts.items() if name not in STATED}
         facts |= record.facts
     digest = newest.consent.notice
     notice = notices.get((recipient_id, digest)) if digest is not None else None
@@ -117,11 +120,12 @@ def _receipt(
                     "organisation": facts.get("organisation", UNKNOWN),
                     "endpoint": facts.get("endpoint", UNKNOWN),
                     "passes_on_to": UNKNOWN,
+                    "policy": facts.get("policy", UNKNOWN),
                 }
             ],
             "controllers": UNKNOWN,
-            "storage_locations": UNKNOWN,
-            "retention_period": UNKNOWN,
+            "storage_locations": facts.get("storage", UNKNOWN),
+            "retention_period": facts.get("retention", UNKNOWN),
             "jurisdictions": UNKNOWN,
             "withdrawal": WITHDRAWAL,
         },

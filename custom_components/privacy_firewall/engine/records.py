@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 import json
 
-from .model import Category, Consent, ConsentState, DataPoint, Decider, Kind, Level
+from .model import (
+    Category,
+    Consent,
+    ConsentState,
+    DataPoint,
+    Decider,
+    Kind,
+    Level,
+    Recipient,
+)
 
 COLUMNS = (
     "at", "appliance_id", "data_point_id", "recipient_id", "state", "level", "kinds", "how",
@@ -19,6 +28,8 @@ COLUMNS = (
 """What a record says, in the order in which it is hashed. Times in seconds since 1970 UTC."""
 SPECIAL = frozenset({Category.HEALTH})
 """Categories of which the law asks more (GDPR article 9)."""
+STATED = ("storage", "retention", "policy")
+"""Facts of what a recipient states of itself; a record has those that were stated."""
 
 type Row = tuple[str | float | int | None, ...]
 
@@ -28,7 +39,8 @@ class Record:
     """One decision as the ledger keeps it.
 
     `facts` are the names of things when it was made: `appliance`, `data`, `path`, `endpoint`,
-    `category`, `special`, `organisation`, `purpose`; what was not known then is missing.
+    `category`, `special`, `organisation`, `purpose`, and of what the recipient states `storage`,
+    `retention` and `policy`; what was not known then is missing.
     """
 
     consent: Consent
@@ -43,7 +55,7 @@ class Record:
 
 
 def facts_of(
-    appliance: str | None, point: DataPoint, organisation: str | None, purpose: str | None
+    appliance: str | None, point: DataPoint, recipient: Recipient | None
 ) -> dict[str, str | bool]:
     """Return the names that a record keeps; they may change later, the record does not."""
     facts: dict[str, str | bool | None] = {
@@ -53,9 +65,13 @@ def facts_of(
         "endpoint": point.template,
         "category": point.category.value,
         "special": point.category in SPECIAL,
-        "organisation": organisation,
-        "purpose": purpose,
+        "organisation": None if recipient is None else recipient.organisation,
+        "purpose": None if recipient is None else recipient.purpose.value,
     }
+    if recipient is not None:
+        # Only what is stated: other records read as they always did.
+        stated = recipient.storage, recipient.retention, recipient.policy
+        facts |= {name: text or None for name, text in zip(STATED, stated, strict=True)}
     return {name: value for name, value in facts.items() if value is not None}
 
 

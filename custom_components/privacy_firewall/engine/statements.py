@@ -84,12 +84,7 @@ class Statements:
                 notice=notice.hash if notice is not None else None,
                 subject=subject or (appliance.owner if appliance is not None else None),
             ),
-            facts=facts_of(
-                appliance.name if appliance is not None else None,
-                point,
-                recipient.organisation if recipient is not None else None,
-                recipient.purpose.value if recipient is not None else None,
-            ),
+            facts=facts_of(appliance.name if appliance is not None else None, point, recipient),
             notice=notice,
         )
 

@@ -1,4 +1,9 @@
-"""What is known of vendors and names: data, and its loader."""
+"""What is known of vendors and names: data, and its loaders.
+
+Here that of names; of vendors `known` has all that their files say. On the way there:
+
+    vendors/*.yaml → document (bounded YAML) → reader (the schema) → vendor (values) → known
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum

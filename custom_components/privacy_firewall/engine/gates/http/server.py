@@ -220,24 +220,38 @@ class HttpGate:
             transmission = self._head(request)
         except Refused as err:
             passage = await self._pipeline.deny(_unread(request), rules.deny(err.reason))
-            return _denied(passage.verdict, speaks_json=False, close=True)
+            return self._denied(None, passage.verdict, speaks_json=False, close=True)
         admitted = self._pipeline.admit(transmission)
         if isinstance(admitted, Verdict):
             # Not a byte of the body is read for strangers and for what nobody claims.
             passage = await self._pipeline.deny(transmission, admitted)
-            return _denied(passage.verdict, speaks_json=speaks_json, close=request.body_exists)
+            return self._denied(
+                transmission,
+                passage.verdict,
+                speaks_json=speaks_json,
+                close=request.body_exists,
+            )
         try:
             body = await self._body(request)
         except Refused as err:
             passage = await self._pipeline.deny(transmission, admitted.deny(err.reason))
-            return _denied(passage.verdict, speaks_json=speaks_json, close=True)
+            return self._denied(transmission, passage.verdict, speaks_json=speaks_json, close=True)
         transmission = replace(transmission, body=body)
         passage = await self._pipeline.handle(transmission)
         if passage.outgoing is None:
-            return _denied(passage.verdict, speaks_json=speaks_json, close=False)
+            return self._denied(transmission, passage.verdict, speaks_json=speaks_json, close=False)
         return await self._forward(
             request, transmission, passage, passage.outgoing, speaks_json=speaks_json
         )
+
+    def _denied(
+        self, sent: Transmission | None, verdict: Verdict, *, speaks_json: bool, close: bool
+    ) -> web.Response:
+        """Answer what was denied, as its appliance is to hear it; `sent` is what could be read."""
+        answer: Answer | None = verdict.appliance.answer if verdict.appliance else None
+        known = self._pipeline.calming(sent, verdict) if sent is not None else None
+        reply = answers.denial(verdict.reason, answer, known, speaks_json=speaks_json)
+        return _response(reply, close=close or verdict.appliance is None)
 
     def _head(self, request: web.BaseRequest) -> Transmission:
         """Read what stands before the body; raises `Refused`."""
@@ -331,7 +345,7 @@ class HttpGate:
             exchange.cut()
         if failed is Reason.UPSTREAM_UNREACHABLE:
             return _response(answers.refusal(failed, 502), close=False)
-        return _denied(verdict, speaks_json=speaks_json, close=False)
+        return self._denied(transmission, verdict, speaks_json=speaks_json, close=False)
 
 
 def read_head(
@@ -431,12 +445,6 @@ def _host(value: str) -> str:
     if not host or any(character in "/\\@?#% \t," for character in host):
         raise Refused(Reason.BAD_REQUEST, "a Host header that names no host")
     return host
-
-
-def _denied(verdict: Verdict, *, speaks_json: bool, close: bool) -> web.Response:
-    answer: Answer | None = verdict.appliance.answer if verdict.appliance else None
-    reply = answers.denial(verdict.reason, answer, speaks_json=speaks_json)
-    return _response(reply, close=close or verdict.appliance is None)
 
 
 def _response(reply: answers.Reply, *, close: bool) -> web.Response:

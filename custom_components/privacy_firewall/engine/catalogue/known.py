@@ -1,0 +1,160 @@
+"""What the vendors' files say: of a data point, of a recipient, of an answer.
+
+Which vendor's words hold is told by the endpoint: host, path prefix and method, as its recipients
+have them. Where a household has its appliance report to a server of its own, the host is nobody's;
+there a vendor is recognised by the `marks` in its file, members that stand together in its
+messages and hardly in anyone else's. An appliance can imitate these, so nothing that seems
+sensitive is made less so by them.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+import logging
+from pathlib import Path
+
+from ..errors import CatalogueError, PathSyntaxError
+from ..model import Category, Endpoint, Field
+from ..names import expand
+from .reader import read_vendor
+from .vendor import CalmAnswer, Known, Place, StatedRecipient, Vendor, compiled
+
+_LOGGER = logging.getLogger(__name__)
+FOLDER = Path(__file__).parent / "vendors"
+MAX_FILES = 500
+
+_SENSITIVITY = {
+    Category.REQUEST: 4,
+    Category.OPAQUE: 4,
+    Category.IDENTIFIER: 3,
+    Category.CREDENTIAL: 3,
+    Category.MEDIA: 3,
+    Category.HEALTH: 2,
+    Category.PRESENCE: 2,
+    Category.LOCATION: 2,
+    Category.CHILDREN: 2,
+    Category.SAFETY: 1,
+}
+"""How much a category asks for: 3 is never shown, 2 only where it was chosen. Others: nothing."""
+
+
+class Catalogue:
+    """All vendors, ready to be asked. Frozen once made."""
+
+    def __init__(self, vendors: Iterable[Vendor] = ()) -> None:
+        """Take what was read."""
+        self.vendors = tuple(vendors)
+        self._at_host: dict[str, list[tuple[Endpoint, Vendor]]] = {}
+        self._answers: dict[str, list[CalmAnswer]] = {}
+        self._stated: dict[str, list[StatedRecipient]] = {}
+        self._marked: list[tuple[frozenset[Place], Vendor]] = []
+        self._places: dict[str, dict[Place, Known]] = {}
+        for vendor in self.vendors:
+            self._places[vendor.key] = {compiled(one.field): one for one in vendor.data_points}
+            if vendor.marks:
+                self._marked.append((frozenset(map(compiled, vendor.marks)), vendor))
+            for answer in vendor.answers:
+                self._answers.setdefault(answer.endpoint.host, []).append(answer)
+            for recipient in vendor.recipients:
+                hosts = {endpoint.host for endpoint in recipient.endpoints}
+                for name in recipient.names:
+                    hosts |= set(expand(name))
+                for host in hosts:
+                    self._stated.setdefault(host, []).append(recipient)
+                for endpoint in recipient.endpoints:
+                    self._at_host.setdefault(endpoint.host, []).append((endpoint, vendor))
+
+    def at(self, template: str, fields: Collection[Field]) -> Mapping[Place, Known]:
+        """Return what is known of the data points at an endpoint template.
+
+        `fields` are all that were seen there: marks are looked for among them.
+        """
+        method, host, path = _parts(template)
+        claims = sorted(
+            (one for one in self._at_host.get(host, ()) if one[0].claims(method, host, path)),
+            key=lambda one: len(one[0].prefix),
+        )
+        found: dict[Place, Known] = {}
+        if self._marked and not claims:
+            seen = set(_compiled(fields))
+            for marks, vendor in self._marked:
+                if marks <= seen:
+                    for place, known in self._places[vendor.key].items():
+                        found.setdefault(place, replace(known, sure=False))
+        for _, vendor in claims:
+            # The longest prefix last: it says more.
+            found.update(self._places[vendor.key])
+        return found
+
+    def recipients_at(self, host: str) -> tuple[StatedRecipient, ...]:
+        """Return who receives at a host, as vendors state it; several where they share it."""
+        return tuple(self._stated.get(host, ()))
+
+    def answer(self, method: str, host: str, path: str) -> CalmAnswer | None:
+        """Return what calms an appliance at an endpoint; None where nothing is known."""
+        claiming = [
+            one for one in self._answers.get(host, ()) if one.endpoint.claims(method, host, path)
+        ]
+        return max(claiming, key=lambda one: len(one.endpoint.prefix), default=None)
+
+
+def _parts(template: str) -> tuple[str, str, str]:
+    """Return method, host and path of an endpoint template (`POST host/path/*`)."""
+    method, _, rest = template.partition(" ")
+    host, slash, path = rest.partition("/")
+    return method, host, slash + path
+
+
+def _compiled(fields: Iterable[Field]) -> Iterable[Place]:
+    for item in fields:
+        try:
+            yield compiled(item)
+        except PathSyntaxError:  # pragma: no cover - we wrote these paths ourselves
+            continue
+
+
+def find(known: Mapping[Place, Known], item: Field) -> Known | None:
+    """Return what is known of one field."""
+    return known.get(compiled(item)) if known else None
+
+
+def category_of(known: Known, guessed: Category, *, may_lower: bool) -> Category:
+    """Return the category that holds: the stated one, unless it is the less sensitive.
+
+    It may be, where the file says so and why (`lowers`), for the vendor's own endpoint, and only
+    if what was seen does not speak against it (`may_lower`).
+    """
+    lowers = known.lowers and known.sure and may_lower
+    if _sensitivity(known.category) < _sensitivity(guessed) and not lowers:
+        return guessed
+    return known.category
+
+
+def _sensitivity(category: Category) -> int:
+    return _SENSITIVITY.get(category, 0)
+
+
+def is_hidden(category: Category) -> bool:
+    """Tell whether what is of a category has no quantity: it identifies, or is a picture."""
+    return _sensitivity(category) > 2
+
+
+def read_folder(folder: Path = FOLDER) -> tuple[Catalogue, list[CatalogueError]]:
+    """Read all files of a folder; one that is wrong is left out and told of. It blocks."""
+    read: list[Vendor] = []
+    wrong: list[CatalogueError] = []
+    for file in sorted(folder.glob("*.yaml"))[:MAX_FILES]:
+        try:
+            read.append(read_vendor(file.read_bytes(), file.name))
+        except CatalogueError as err:
+            wrong.append(err)
+    return Catalogue(read), wrong
+
+
+@cache
+def load() -> Catalogue:
+    """Return the vendors of the package, read once for all who ask. At first it blocks."""
+    catalogue, wrong = read_folder()
+    for error in wrong:
+        _LOGGER.error("A vendor's file is left out: %s", error)
+    return catalogue
