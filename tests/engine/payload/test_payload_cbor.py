@@ -1,7 +1,6 @@
 """CBOR: every type there and back, and nothing believed before it is checked."""
 
 import math
-import time
 from typing import Any
 
 import cbor2
@@ -157,12 +156,11 @@ HOSTILE = {
 }
 
 
+@pytest.mark.timeout(30)  # what takes the square of a length takes minutes
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile(case: str) -> None:
-    started = time.perf_counter()
     with pytest.raises(Refused):
         cbor.decode(HOSTILE[case])
-    assert time.perf_counter() - started < 0.5
 
 
 def test_second_reading_is_strict() -> None:

@@ -3,7 +3,6 @@
 from compression import zstd
 import gzip
 import struct
-import time
 import zlib
 
 import pytest
@@ -137,13 +136,12 @@ def test_up_to_the_cap() -> None:
     assert compression.decompress(zstd.compress(largest), "zstd") == largest
 
 
+@pytest.mark.timeout(30)  # what takes the square of a length takes minutes
 @pytest.mark.parametrize("case", [case for case in REFUSED if "zstd" in case])
 def test_refused_in_time(case: str) -> None:
     coding, data, _ = REFUSED[case]
-    started = time.perf_counter()
     with pytest.raises(Refused):
         compression.decompress(data, coding)
-    assert time.perf_counter() - started < 0.5
 
 
 def test_what_comes_to_nothing_does_not_leave() -> None:

@@ -1,6 +1,5 @@
 """MessagePack: every type there and back, and nothing believed before it is checked."""
 
-import time
 from typing import Any
 
 from hypothesis import given, settings, strategies as st
@@ -106,12 +105,11 @@ HOSTILE = {
 }
 
 
+@pytest.mark.timeout(30)  # what takes the square of a length takes minutes
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile(case: str) -> None:
-    started = time.perf_counter()
     with pytest.raises(Refused):
         msgpack.decode(HOSTILE[case])
-    assert time.perf_counter() - started < 0.5
 
 
 @pytest.mark.parametrize(

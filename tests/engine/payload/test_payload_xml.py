@@ -1,7 +1,6 @@
 """XML: read without anything that it declares, written anew in one way."""
 
 from io import BytesIO
-import time
 import xml.etree.ElementTree as ET
 
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -174,12 +173,11 @@ HOSTILE = {
 }
 
 
+@pytest.mark.timeout(30)  # what takes the square of a length takes minutes
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile(case: str) -> None:
-    started = time.perf_counter()
     with pytest.raises(Refused) as refusal:
         xml_text.decode(HOSTILE[case])
-    assert time.perf_counter() - started < 0.5
     assert refusal.value.reason in (Reason.TOO_LARGE, Reason.TOO_DEEP)
 
 
