@@ -18,6 +18,7 @@ from .engine import StorageDamagedError, StorageError, Trouble, diagnose
 from .engine.events import (
     ConsentsChanged,
     ConsentsRequested,
+    ConsentsSuspended,
     Event,
     MeasureChanged,
     StorageChanged,
@@ -158,6 +159,9 @@ class Issues:
                 self._raise(JOURNAL_REPLACED, ir.IssueSeverity.WARNING, is_persistent=True)
             case StorageDamaged():
                 self._stop_for_damage()
+            case ConsentsSuspended():
+                self._note_in_force()
+                self._raise_questions()
             case ConsentsRequested():
                 self._raise_questions()
             case ConsentsChanged():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 import json
 
-from .model import Category, Consent, ConsentState, DataPoint, Decider, Kind, Level
+from .model import Category, Consent, ConsentState, DataPoint, Decider, Kind, Level, Sensitive
 
 COLUMNS = (
     "at", "appliance_id", "data_point_id", "recipient_id", "state", "level", "kinds", "how",
@@ -19,6 +19,8 @@ COLUMNS = (
 """What a record says, in the order in which it is hashed. Times in seconds since 1970 UTC."""
 SPECIAL = frozenset({Category.HEALTH})
 """Categories of which the law asks more (GDPR article 9)."""
+SPECIAL_KINDS = frozenset({Sensitive.HEALTH, Sensitive.RELIGION})
+"""The same among what a data point is marked as."""
 
 type Row = tuple[str | float | int | None, ...]
 
@@ -52,7 +54,7 @@ def facts_of(
         "path": str(point.field),
         "endpoint": point.template,
         "category": point.category.value,
-        "special": point.category in SPECIAL,
+        "special": point.category in SPECIAL or not SPECIAL_KINDS.isdisjoint(point.sensitive),
         "organisation": organisation,
         "purpose": purpose,
     }
