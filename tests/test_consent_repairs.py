@@ -11,9 +11,12 @@ from homeassistant.helpers import (
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockUser,
+    async_capture_events,
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.privacy_firewall import logbook
+from custom_components.privacy_firewall.const import EVENT_REQUEST
 from custom_components.privacy_firewall.engine import StorageError
 from custom_components.privacy_firewall.engine.events import StorageDamaged
 from custom_components.privacy_firewall.engine.model import ConsentState, Decider, Level
@@ -256,6 +259,36 @@ async def test_questions_are_refused(client: Client, home: Home, hass_admin_user
     records = await home.household.firewall.consents.records()
     assert (records[-1].decider.how, records[-1].decider.person) == ("repair", hass_admin_user.id)
     assert issues(home.hass) == set()
+
+
+async def test_what_is_no_longer_what_was_granted_is_asked_about(
+    client: Client, home: Home
+) -> None:
+    """At once: its switch goes off and says why, and turning it on takes the new unit as known."""
+    heard = async_capture_events(home.hass, EVENT_REQUEST)
+    for tenth in range(25):
+        await home.report({"temperature": 4 + tenth % 7 / 10, "unit": "C"})
+    switch = home.switch("Temperature")
+    await home.turn("turn_on", switch)
+    assert home.is_on(switch)
+    sent = len(home.cloud.received)
+    await home.report({"temperature": 39.5, "unit": "F"})
+    await settle(home)
+    assert len(home.cloud.received) == sent
+    assert not home.is_on(switch)
+    shown = home.hass.states.get(switch)
+    assert shown is not None
+    assert shown.attributes["changed"] == "unit"
+    assert shown.attributes["state"] == "given"
+    assert [event.data["changed"] for event in heard] == ["unit"]
+    assert "another unit" in logbook._request(heard[0].data)
+    assert "questions" in issues(home.hass)
+    told = (await Repair(home.hass, client, "questions").open())["description_placeholders"]
+    assert "Temperature (changed: unit)" in told["questions"].replace("\\", "")
+    await home.turn("turn_on", switch)
+    assert home.is_on(switch)
+    await home.report({"temperature": 39.6, "unit": "F"})
+    assert len(home.cloud.received) == sent + 1
 
 
 async def test_a_question_that_was_answered_elsewhere_leaves_the_issue(home: Home) -> None:

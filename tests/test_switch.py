@@ -69,6 +69,9 @@ async def test_it_tells_before_it_is_turned_on(home: Home) -> None:
         "path": "$.body.temperature",
         "endpoint": "POST 127.0.0.1/fridge",
         "category": "reading",
+        "nature": "reading",
+        "sensitive": [],
+        "evidence": [],
         "recipient": FROSTLINE,
         "purpose": "service",
         "benefit": recipient.data["benefit"],
@@ -81,6 +84,7 @@ async def test_it_tells_before_it_is_turned_on(home: Home) -> None:
         "notice": home.household.firewall.consents.notice(recipient.subentry_id).text,
         "notice_version": 1,
         "sharing_outdated": False,
+        "changed": None,
         "needed_by": [],
     }
     assert "Tells you when the door is open." in told["notice"]
@@ -127,6 +131,7 @@ async def test_what_is_long_or_never_changes_is_not_recorded(home: Home) -> None
         "last_decided",
         "notice_version",
         "sharing_outdated",
+        "changed",
     }
 
 

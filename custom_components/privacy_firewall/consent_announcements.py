@@ -18,6 +18,7 @@ from .const import EVENT_CONSENT, EVENT_GRANT_ENDING, EVENT_REQUEST, EVENT_RETRY
 from .engine.events import (
     ConsentsChanged,
     ConsentsRequested,
+    ConsentsSuspended,
     Event,
     GrantEnding,
     RetryStorm,
@@ -53,7 +54,9 @@ class ConsentAnnouncer:
                 for told in self._grouped(consents, _terms):
                     self._announce(EVENT_GRANT_ENDING, told)
             case ConsentsRequested(consents=consents):
-                self._ask(consents)
+                self._ask(consents, lambda _: {})
+            case ConsentsSuspended(consents=consents):
+                self._ask(consents, _changed)
             case Unclaimed():
                 self._discover(event)
             case RetryStorm():
@@ -67,11 +70,14 @@ class ConsentAnnouncer:
         self._hass.bus.async_fire(event_type, told, context=context)
         async_dispatcher_send(self._hass, SIGNAL_ANNOUNCED, event_type, told, context)
 
-    def _ask(self, consents: tuple[Consent, ...]) -> None:
+    def _ask(
+        self, consents: tuple[Consent, ...], terms: Callable[[Consent], dict[str, Any]]
+    ) -> None:
         """Tell the bus per appliance and recipient, but the triggers once: a digest is one."""
-        for told in self._grouped(consents, lambda _: {}):
+        for told in self._grouped(consents, terms):
             self._hass.bus.async_fire(EVENT_REQUEST, told)
-        digest: Announcement = {"questions": [self._question(one) for one in consents]}
+        questions = [self._question(one) | terms(one) for one in consents]
+        digest: Announcement = {"questions": questions}
         if consents:
             async_dispatcher_send(self._hass, SIGNAL_ANNOUNCED, EVENT_REQUEST, digest, None)
 
@@ -149,6 +155,11 @@ class ConsentAnnouncer:
     def _name(self, consent: Consent) -> str | None:
         point = self._household.firewall.data_point(consent.data_point_id)
         return point.name if point else None
+
+
+def _changed(consent: Consent) -> dict[str, Any]:
+    """Return in what a data point is no longer what was granted."""
+    return {"changed": None if consent.drift is None else consent.drift.value}
 
 
 def _terms(consent: Consent) -> dict[str, Any]:

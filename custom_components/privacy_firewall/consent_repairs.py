@@ -23,7 +23,7 @@ import probatio
 
 from .const import DOMAIN
 from .engine import StorageError
-from .engine.model import Consent, ConsentState
+from .engine.model import Consent, ConsentState, DataPoint
 from .forms import async_words, listed, plain
 from .issues import Pair, written
 
@@ -424,7 +424,7 @@ def _asked(household: Household, consents: Iterable[Consent]) -> str:
     for one in consents:
         point = firewall.data_point(one.data_point_id)
         if point is not None and not firewall.is_in_force(one):
-            grouped.setdefault((one.appliance_id, one.recipient_id), []).append(plain(point.name))
+            grouped.setdefault((one.appliance_id, one.recipient_id), []).append(_marked(point, one))
     blocks: list[str] = []
     for (appliance_id, recipient_id), names in sorted(grouped.items()):
         appliance = firewall.appliances.get(appliance_id)
@@ -436,6 +436,14 @@ def _asked(household: Household, consents: Iterable[Consent]) -> str:
                 + _quoted(firewall.consents.notice(recipient_id).text)
             )
     return "\n\n".join(blocks) or "-"
+
+
+def _marked(point: DataPoint, consent: Consent) -> str:
+    """Return the name of a data point with what it seems to tell of people, and what changed."""
+    marks = [kind.value for kind in sorted(point.sensitive)]
+    if consent.drift is not None:
+        marks.append(f"changed: {consent.drift.value}")
+    return plain(point.name) + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _quoted(text: str) -> str:

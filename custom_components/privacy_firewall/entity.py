@@ -20,6 +20,7 @@ from homeassistant.util import dt as dt_util
 
 from .engine.events import (
     ConsentsChanged,
+    ConsentsSuspended,
     Decided,
     Discovered,
     Event,
@@ -46,6 +47,7 @@ _AT_ONCE = (
     | StorageChanged
     | MeasureChanged
     | ConsentsChanged
+    | ConsentsSuspended
     | Forgotten
     | NeedChanged
     | ResolversChanged

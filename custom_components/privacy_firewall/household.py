@@ -31,6 +31,7 @@ from .dns_gate import CONTACT_KEY, DnsKeeper
 from .engine import Firewall, Neighbours, Routes, StorageError
 from .engine.events import (
     ConsentsChanged,
+    ConsentsSuspended,
     Decided,
     Event,
     MeasureChanged,
@@ -287,7 +288,7 @@ class Household:
         # A known data point with a new recipient is no discovery, but deserves its switch.
         one = str(getattr(event, "appliance_id", None))
         is_known = one in self.firewall.appliances
-        if isinstance(event, ConsentsChanged | MeasureChanged) or (
+        if isinstance(event, ConsentsChanged | ConsentsSuspended | MeasureChanged) or (
             is_known and self.firewall.promoted(one) is not self._promoted.get(one)
         ):
             self.async_changed()

@@ -18,6 +18,7 @@ from .engine import StorageDamagedError, StorageError, Trouble, diagnose
 from .engine.events import (
     ConsentsChanged,
     ConsentsRequested,
+    ConsentsSuspended,
     Event,
     MeasureChanged,
     ResolversChanged,
@@ -174,6 +175,9 @@ class Issues:
                 self._stop_for_damage()
             case ResolversChanged():
                 self.async_resolvers(event if event.is_silent else None)
+            case ConsentsSuspended():
+                self._note_in_force()
+                self._raise_questions()
             case ConsentsRequested():
                 self._raise_questions()
             case ConsentsChanged():

@@ -19,13 +19,20 @@ from .const import (
     EVENT_RETRY_STORM,
     EVENT_TRANSMISSION,
 )
-from .engine.model import ConsentState, Level, Outcome, Reason
+from .engine.model import ConsentState, Drift, Level, Outcome, Reason
 from .engine.sentences import SENTENCES
 
 MAX_NAMES = 5
 """Data points named in one line."""
 
 _WHY = {reason.value: sentence for reason, sentence in SENTENCES.items()}
+
+_CHANGED = {
+    Drift.UNIT.value: "it comes in another unit than when it was granted",
+    Drift.RANGE.value: "it is far outside of all that was seen before",
+    Drift.PRECISION.value: "it is told far more precisely than when it was granted",
+    Drift.FORM.value: "it is another sort of text than when it was granted",
+}
 
 type Told = Mapping[str, Any]
 """The data of an event; what the recorder kept of an older version may lack members."""
@@ -104,6 +111,8 @@ def _consent(told: Told) -> str:
 
 def _request(told: Told) -> str:
     recipient = _recipient(told.get("recipient"), told.get("purpose"))
+    if (what := _CHANGED.get(str(told.get("changed")))) is not None:
+        return f"no longer sends {_points(told)} to {recipient}: {what}. A question waits"
     return f"would send {_points(told)} to {recipient}: a question waits, and no answer means no"
 
 

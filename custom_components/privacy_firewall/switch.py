@@ -63,6 +63,9 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
             "if_refused",
             "sent_along",
             "category",
+            "nature",
+            "sensitive",
+            "evidence",
             "notice",
             "opens",
             "needed_by",
@@ -103,6 +106,9 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
             "path": str(self._point.field),
             "endpoint": self._point.template,
             "category": self._point.category.value,
+            "nature": self._point.nature.value if self._point.nature else None,
+            "sensitive": sorted(self._point.sensitive),
+            "evidence": list(self._point.evidence),
             "recipient": self._recipient.organisation,
             "purpose": self._recipient.purpose.value,
             "benefit": self._recipient.benefit,
@@ -117,6 +123,7 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
             "sharing_outdated": self.is_on
             and consent is not None
             and consents.is_outdated(consent),
+            "changed": consent.drift.value if consent and consent.drift else None,
             "needed_by": self._household.needs.of(self._appliance_id),
         }
 

@@ -7,7 +7,7 @@ will, and tries again what the disk refused.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
@@ -19,7 +19,7 @@ from . import meta, passages, policy as rules
 from .clock import ForwardClock, Seen
 from .endings import Endings, announced_at
 from .errors import ConsentError, StorageError
-from .events import ConsentsChanged, ConsentsRequested, Event, MeasureChanged
+from .events import ConsentsChanged, ConsentsRequested, ConsentsSuspended, Event, MeasureChanged
 from .learning import Learning
 from .ledger import Entry, Ledger, LedgerCheck
 from .measures import MAX_LET_THROUGH, Measures
@@ -29,6 +29,7 @@ from .model import (
     ConsentState,
     DataPoint,
     Decider,
+    Drift,
     Item,
     Kind,
     Level,
@@ -40,7 +41,7 @@ from .passages import Which
 from .policy import Policy
 from .records import Record
 from .statements import Statements
-from .storage import Database
+from .storage import Database, Job
 
 DIGEST_SECONDS = 24 * 3600.0
 """The least time between two digests of what the household is asked."""
@@ -57,6 +58,7 @@ type Stop = Callable[[Which], Awaitable[None]]
 
 _TIME = Decider(how="time")
 _ASKING = Decider(how="asking")
+_DRIFT = Decider(how="drift")
 _RESTORE = Decider(how="restore")
 _REMOVAL = Decider(how="removal")
 
@@ -86,8 +88,13 @@ class Consents:
         on_event: Callable[[Event], None],
         enforce: Callable[[], None],
         stop: Stop,
+        keep: Callable[[Iterable[str]], Job[None]],
     ) -> None:
-        """Keep the parts. `enforce` brings a new snapshot into force, `stop` ends passages."""
+        """Keep the parts. `enforce` brings a new snapshot into force, `stop` ends passages.
+
+        `keep` makes the job that writes down what was seen of data points (by id).
+        """
+        self._keep = keep
         self._database = database
         self._clock = clock
         self._learning = learning
@@ -100,6 +107,8 @@ class Consents:
         self._endings = Endings()
         self._deciding: Counter[Item] = Counter()
         self._retry: dict[Item, Decider] = {}
+        self._drifted: dict[Item, Drift] = {}
+        self._recording_drift = asyncio.Lock()
         self._is_to_unmark = False
         self._looking = asyncio.Lock()
         self._is_behind = False
@@ -229,7 +238,9 @@ class Consents:
         if halted:
             await self._halt(halted)
         try:
-            consents = await self.ledger.record(entries, decider)
+            # With a grant: what is granted is what was seen until now, also after a crash.
+            points = [one.consent.data_point_id for one in entries] if is_given else []
+            consents = await self.ledger.record(entries, decider, along=self._keep(points))
         except StorageError:
             if halted:
                 self._retry.update(dict.fromkeys(halted, decider))
@@ -294,6 +305,49 @@ class Consents:
             passages.carrying(frozenset(items), self.ledger.in_force(), self._learning)
         )
 
+    @_whole
+    async def suspend_drifted(self, drifted: Mapping[str, Drift]) -> None:
+        """Take consents of data points (by id) out of force: they are no longer what was granted.
+
+        At once; then it is recorded, and told. Raises `StorageError` where it cannot be: it holds
+        all the same, and is recorded later.
+        """
+        for item, one in list(self.ledger.current.items()):
+            if one.data_point_id in drifted and one.state is ConsentState.GIVEN and one.in_force:
+                self.ledger.drift(item, drifted[one.data_point_id])
+                self._drifted[item] = drifted[one.data_point_id]
+        if self._drifted:
+            self._enforce()
+        await self._record_drifted()
+
+    async def _record_drifted(self) -> None:
+        # Once each, whoever comes first: the message that showed it, or `look_after`.
+        async with self._recording_drift:
+            if self._drifted:
+                await self._record_each_drift()
+
+    async def _record_each_drift(self) -> None:
+        entries: list[Entry] = []
+        for (_, point_id, recipient_id), drift in self._drifted.items():
+            with suppress(ConsentError):  # what is no longer stated is withdrawn elsewhere
+                entry = self._statements.entry(point_id, recipient_id, ConsentState.REQUESTED)
+                entries.append(
+                    replace(
+                        entry,
+                        consent=replace(entry.consent, drift=drift),
+                        facts={**entry.facts, "drift": drift.value},
+                    )
+                )
+        recording = dict(self._drifted)
+        consents = await self.ledger.record(entries, _DRIFT) if entries else ()
+        for item, drift in recording.items():
+            if self._drifted.get(item) is drift:
+                del self._drifted[item]
+        # Once more: a grant that was on its way was in force since.
+        self._enforce()
+        if suspended := tuple(one for one in consents if one.drift is not None):
+            self._on_event(ConsentsSuspended(consents=suspended))
+
     def given(self, recipient_id: str, appliance_id: str | None = None) -> list[Consent]:
         """Return the consents of a recipient that stand as given, also suspended ones."""
         return [
@@ -320,7 +374,7 @@ class Consents:
     def open_questions(self, points: Iterable[DataPoint]) -> list[Pair]:
         """Return what the household has not decided of these, or gave as something else.
 
-        Under an older notice, or before it was seen with values of another type.
+        Under an older notice, or before it was seen with values of another type, unit or range.
         """
         questions: list[Pair] = []
         for point in points:
@@ -332,6 +386,7 @@ class Consents:
                 if (
                     consent is None
                     or consent.state is ConsentState.REQUESTED
+                    or (consent.drift is not None and consent.state is ConsentState.GIVEN)
                     or (
                         self.ledger.is_in_force(consent)
                         and (
@@ -492,6 +547,8 @@ class Consents:
             if one.state is ConsentState.GIVEN
             and one.number <= taken.record
             and item not in self.ledger.unrecorded
+            # One that also drifted is decided anew by itself.
+            and one.drift is None
         ]
 
     @_whole
@@ -577,6 +634,7 @@ class Consents:
             await self._expire()
             await self._end_measures()
             await self._record_stopped()
+            await self._record_drifted()
             await self.measures.retry()
             if self._is_to_unmark:
                 await self.mark_backup(on=False)
@@ -678,5 +736,6 @@ def _end(consent: Consent) -> float:
 def _turned(consent: Consent, state: ConsentState) -> Entry:
     """Return the record that a consent is this now, as it was otherwise."""
     return Entry(
-        consent=replace(consent, state=state, is_suspended=False, requested=False), facts={}
+        consent=replace(consent, state=state, is_suspended=False, requested=False, drift=None),
+        facts={},
     )

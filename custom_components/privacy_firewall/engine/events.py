@@ -78,6 +78,16 @@ class ConsentsRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentsSuspended:
+    """Event: what was granted is another thing now, as `drift` of each says.
+
+    It is out of force until somebody decides anew.
+    """
+
+    consents: tuple[Consent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrantEnding:
     """Event: timed grants end soon, `until` seconds since 1970; five minutes ahead at most."""
 
@@ -186,6 +196,7 @@ type Event = (
     | Unclaimed
     | ConsentsChanged
     | ConsentsRequested
+    | ConsentsSuspended
     | Forgotten
     | GrantEnding
     | MeasureChanged

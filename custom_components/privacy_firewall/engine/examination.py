@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 import json
 
-from . import learning, policy as rules
+from . import drift, learning, policy as rules
 from .catalogue.known import Catalogue
 from .errors import Refused
 from .model import (
@@ -54,6 +54,8 @@ class Examined:
     `released` are ids of data points that leave, `coarse` those of them that leave coarse,
     `withheld_ids` those known that do not; `withheld` counts the latter with those not yet known.
     `values` are released values as they leave, by data point id, where they are to be kept.
+    `drifted` are granted data points that this message shows to be something else now; of what
+    was decided here they are no part.
     """
 
     verdict: Verdict
@@ -67,6 +69,7 @@ class Examined:
     withheld: int = 0
     values: tuple[tuple[str, str], ...] = ()
     identities: tuple[str, ...] = ()
+    drifted: tuple[drift.Drifted, ...] = ()
 
 
 def examine(
@@ -117,6 +120,10 @@ def examine(
         fields=kinds,
         known={**question.known, **{point.field: point for point in fresh}},
     )
+    drifted = drift.find(found, asked.granted(), asked.profiles)
+    if drifted:
+        asked = replace(asked, drifted=frozenset(one.point.field for one in drifted))
+        learned = replace(learned, drifted=tuple(drifted))
     return _conclude(asked, message, found, remembered, learned)
 
 
@@ -189,6 +196,7 @@ def pass_through(
     template = question.template
     fresh: list[DataPoint] = []
     found: list[Found] = []
+    drifted: list[drift.Drifted] = []
     try:
         message = requests.read(transmission, looks_like_data, question.endpoint.framing)
         template = message.template
@@ -203,6 +211,8 @@ def pass_through(
             now=question.now,
             catalogue=catalogue,
         )
+        # Or it would be taken for what is usual once the time is over.
+        drifted = drift.find(found, question.granted(), question.profiles)
     except Refused:
         # Then nothing is known of what it tells; the journal has it all the same.
         pass
@@ -218,6 +228,7 @@ def pass_through(
         ),
         fresh=tuple(fresh),
         found=tuple(found),
+        drifted=tuple(drifted),
         released=tuple(sorted({known[one.field].id for one in found if one.field in known})),
     )
 

@@ -12,7 +12,7 @@ import logging
 from math import inf
 from pathlib import Path
 
-from . import catalogue, faces, learning, memory, selftest
+from . import catalogue, faces, learning, memory, selftest, traits
 from .catalogue import known as vendors
 from .catalogue.vendor import Known
 from .clock import Clock, ForwardClock, Seen, SystemClock
@@ -34,6 +34,7 @@ from .model import (
     ConsentState,
     DataPoint,
     Decider,
+    Drift,
     Level,
     Outcome,
     Protection,
@@ -42,6 +43,7 @@ from .model import (
 from .name_gate import NameGate
 from .naming import Infrastructure
 from .pipeline import Passage, Pipeline
+from .profiles import Profile, Profiles
 from .proving import Proving
 from .redaction.transforms import may_be_coarse
 from .telling import retold
@@ -97,11 +99,14 @@ class Firewall:
         self._files = Files(database, on_event=self._event, on_refusal=self._wake.set)
         self._database = self._files.household
         self.journal = self._files.journal
+        self._profiles = Profiles(self._database)
         self._pipeline = Pipeline(
             journal=self.journal,
             clock=self._clock,
             on_event=self._event,
             remember=self._remember,
+            profiles=self._profiles,
+            suspend=self._suspend_drifted,
         )
         self.consents = Consents(
             database=self._database,
@@ -111,6 +116,7 @@ class Firewall:
             on_event=self._event,
             enforce=self._enforce,
             stop=self._stop,
+            keep=self._profiles.keeping,
         )
         self.inspection = Inspection(
             pipeline=self._pipeline,
@@ -202,7 +208,8 @@ class Firewall:
     async def _load(self, tallies: dict[str, Tally]) -> None:
         await self.consents.load(is_copy=self._files.is_copy)
         await self.watching.load()
-        points = await self._retold(await memory.data_points(self._database))
+        await self._profiles.load()
+        points = traits.remembered(await self._retold(await memory.data_points(self._database)))
         self._pipeline.learning.add(points)
         for appliance_id, identities in (await memory.identities(self._database)).items():
             self._pipeline.recall(appliance_id, identities)
@@ -258,6 +265,7 @@ class Firewall:
             await self._do(self._keep_bounds)
             self.watching.look()
             await self._do(self.watching.store)
+            await self._do(self._profiles.store)
             await _set_within(self._wake, LOOK_SECONDS if self._files.works else RETRY_SECONDS)
 
     async def _do(self, job: Callable[[], Awaitable[None]]) -> None:
@@ -308,6 +316,8 @@ class Firewall:
         await self._upstream.close()
         with suppress(StorageError):
             await self.watching.store(at_once=True)
+        with suppress(StorageError):
+            await self._profiles.store_all()
         await self._files.close()
 
     async def open_gate(self, host: str, port: int) -> int:
@@ -364,6 +374,7 @@ class Firewall:
             await memory.forget(self._database, gone)
             for appliance_id in gone:
                 self._pipeline.forget(appliance_id)
+                self._profiles.forget(appliance_id)
                 self.names.lookups.forget(appliance_id)
                 self._sums.pop(appliance_id, None)
             self._enforce()
@@ -473,6 +484,10 @@ class Firewall:
         seen = self._pipeline.learning.at(point.appliance_id, point.template)
         told = self._pipeline.catalogue.at(point.template, seen.keys())
         return vendors.find(told, point.field)
+
+    def profile(self, data_point_id: str) -> Profile | None:
+        """Return the figures known of a data point; no value."""
+        return self._profiles.get(data_point_id)
 
     def promoted(self, appliance_id: str) -> list[DataPoint]:
         """Return the data points of an appliance that have entities."""
@@ -594,6 +609,10 @@ class Firewall:
         self._listener(event)
         # What follows from it is told after it.
         self.watching.hear(event)
+
+    async def _suspend_drifted(self, drifted: Mapping[str, Drift]) -> None:
+        """Suspend what is no longer what was granted; raises `StorageError`."""
+        await self.consents.suspend_drifted(drifted)
 
     async def _remember_points(self, appliance_id: str, points: tuple[DataPoint, ...]) -> None:
         """Store what was learned from names; raises `StorageError`."""

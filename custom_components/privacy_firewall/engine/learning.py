@@ -9,6 +9,7 @@ from dataclasses import replace
 import math
 import re
 
+from . import traits
 from .catalogue.known import Catalogue, find
 from .errors import Refused
 from .events import Reading
@@ -23,6 +24,7 @@ from .model import (
     Leaf,
     Number,
     Reason,
+    Sensitive,
     data_point_id,
 )
 from .redaction import identifiers, paths
@@ -82,6 +84,9 @@ _CATEGORY_WORDS: tuple[tuple[Category, frozenset[str]], ...] = tuple(
     )
 )
 _SENSITIVE = frozenset({Category.HEALTH, Category.PRESENCE, Category.LOCATION, Category.CHILDREN})
+_UNSHOWN = frozenset(Sensitive) - {Sensitive.PRESENCE, Sensitive.LOCATION, Sensitive.NETWORK}
+"""Shown at home only where the household chose it. Of the others the category says whether: a door
+is marked for what it tells of people, and yet the reading one looks for first."""
 _NO_SENSOR = frozenset({
     Category.IDENTIFIER, Category.CREDENTIAL, Category.MEDIA, Category.REQUEST, Category.OPAQUE,
 })  # fmt: skip
@@ -267,9 +272,10 @@ def unseen(
 
     Raises `Refused(TOO_MANY_DATA_POINTS)` where the appliance would exceed its number.
     """
+    leaves = list(found)
     fresh: dict[Field, DataPoint] = {}
     told = None
-    for item, _, value in found:
+    for item, _, value in leaves:
         kind = kind_of(value)
         point = fresh.get(item) or known.get(item)
         if point is None:
@@ -298,7 +304,7 @@ def unseen(
             fresh[item] = replace(point, kinds=point.kinds | {kind}, recipients=recipients)
     if count + sum(item not in known for item in fresh) > MAX_DATA_POINTS:
         raise Refused(Reason.TOO_MANY_DATA_POINTS, "the appliance reports too many unlike items")
-    return list(fresh.values())
+    return traits.mark(fresh, leaves, known)
 
 
 def opaque(
@@ -384,7 +390,7 @@ def has_sensor(point: DataPoint, chosen: frozenset[str]) -> bool:
     """
     if point.category in _NO_SENSOR or point.category is Category.TEXT:
         return False
-    if point.category in _SENSITIVE:
+    if point.category in _SENSITIVE or not _UNSHOWN.isdisjoint(point.sensitive):
         return point.id in chosen
     return bool(point.kinds - {Kind.NULL, Kind.EMPTY})
 

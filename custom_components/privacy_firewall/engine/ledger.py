@@ -15,10 +15,10 @@ import sqlite3
 
 from . import anchor, meta
 from .clock import ForwardClock
-from .model import Consent, ConsentState, Decider, Item
+from .model import Consent, ConsentState, Decider, Drift, Item
 from .notices import Notice
 from .records import COLUMNS, Record, Row, first_broken, link, record_of, row_of
-from .storage import Database
+from .storage import Database, Job
 
 _LOGGER = logging.getLogger(__name__)
 _ALL_COLUMNS = ", ".join(COLUMNS)
@@ -91,10 +91,13 @@ class Ledger:
         """The number of the newest record; 0 where there is none."""
         return self._newest[0]
 
-    async def record(self, entries: Iterable[Entry], decider: Decider) -> tuple[Consent, ...]:
+    async def record(
+        self, entries: Iterable[Entry], decider: Decider, *, along: Job[None] | None = None
+    ) -> tuple[Consent, ...]:
         """Append decisions and bring them into force; raises `StorageError` with nothing changed.
 
-        All of them or none. One that was stopped while it was being recorded stays suspended.
+        All of them or none, and what is written `along`. One that was stopped while it was being
+        recorded stays suspended.
         """
         at = self._clock.now()
         decided = [
@@ -110,6 +113,8 @@ class Ledger:
             if ends:
                 # With the grant: whoever dies right after it must find this moment again.
                 meta.write(connection, meta.SEEN, moment)
+            if along is not None:
+                along(connection)
             return _append(connection, rows, list(notices.values()))
 
         links = await self._database.run(append, durable=True)
@@ -125,7 +130,13 @@ class Ledger:
             if before is not None and before.number > number:
                 pass  # a later decision was recorded meanwhile
             elif consent.state is ConsentState.REQUESTED and before is not None:
-                self._current[item] = replace(before, requested=True, asked=consent.notice)
+                # A grant that came meanwhile was made without knowing of the drift.
+                self._current[item] = replace(
+                    before,
+                    requested=True,
+                    asked=consent.notice,
+                    drift=consent.drift or before.drift,
+                )
             else:
                 stopped_meanwhile = self._halts.get(item, 0) != halts[item]
                 kept = replace(
@@ -147,6 +158,11 @@ class Ledger:
         self._halts[item] = self._halts.get(item, 0) + 1
         if (before := self._current.get(item)) is not None:
             self._current[item] = replace(before, is_suspended=True)
+
+    def drift(self, item: Item, drift: Drift) -> None:
+        """Take a consent out of force in memory because its data point is another thing now."""
+        if (before := self._current.get(item)) is not None:
+            self._current[item] = replace(before, drift=drift)
 
     def confirm(self, items: Iterable[Item]) -> None:
         """Bring suspended consents back as they were, but for those the household stopped."""
@@ -269,13 +285,25 @@ def _newest(connection: sqlite3.Connection) -> dict[Item, Consent]:
             " WHERE state = 'requested' GROUP BY appliance_id, data_point_id, recipient_id"
         )
     }
+    drifted: dict[Item, tuple[int, Drift]] = {
+        (appliance, point, recipient): (number, Drift(drift))
+        for appliance, point, recipient, number, drift in connection.execute(
+            "SELECT appliance_id, data_point_id, recipient_id, MAX(id), facts ->> '$.drift'"
+            " FROM ledger WHERE state = 'requested' AND how = 'drift'"
+            " GROUP BY appliance_id, data_point_id, recipient_id"
+        )
+    }
     current: dict[Item, Consent] = {}
     for number, *row in decided:
         consent = record_of(number, tuple(row), "").consent
         asked_at, notice = requested.get(consent.item, (0, None))
         is_asked = asked_at >= number
+        drifted_at, drift = drifted.get(consent.item, (0, None))
         current[consent.item] = replace(
-            consent, requested=is_asked, asked=notice if is_asked else None
+            consent,
+            requested=is_asked,
+            asked=notice if is_asked else None,
+            drift=drift if drifted_at > number else None,
         )
     return current
 

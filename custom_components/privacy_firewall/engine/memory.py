@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from .model import Category, DataPoint, Field, Kind
+from .model import Category, DataPoint, Field, Kind, Nature, Sensitive
 from .storage import Database
 
 
@@ -64,6 +64,20 @@ def _store(
         ],
     )
     connection.executemany(
+        "INSERT OR REPLACE INTO traits VALUES (?, ?, ?, ?, ?)",
+        [
+            (
+                point.id,
+                appliance_id,
+                point.nature.value,
+                json.dumps(sorted(point.sensitive)),
+                json.dumps(point.evidence),
+            )
+            for point in points
+            if point.nature is not None
+        ],
+    )
+    connection.executemany(
         "INSERT OR IGNORE INTO identities VALUES (?, ?)",
         [(appliance_id, identity) for identity in identities],
     )
@@ -81,7 +95,7 @@ def _retell(connection: sqlite3.Connection, points: list[DataPoint]) -> None:
 
 
 def _forget(connection: sqlite3.Connection, appliance_ids: list[str]) -> None:
-    for table in ("data_points", "identities"):
+    for table in ("data_points", "identities", "traits", "profiles"):
         connection.executemany(
             f"DELETE FROM {table} WHERE appliance_id = ?",  # noqa: S608 - two names of our own
             [(appliance_id,) for appliance_id in appliance_ids],
@@ -90,8 +104,9 @@ def _forget(connection: sqlite3.Connection, appliance_ids: list[str]) -> None:
 
 def _load_points(connection: sqlite3.Connection) -> list[DataPoint]:
     rows = connection.execute(
-        "SELECT id, appliance_id, template, path, siblings, name, kinds, category, recipients,"
-        " unit, quantity, first_seen FROM data_points ORDER BY first_seen, rowid"
+        "SELECT p.id, p.appliance_id, template, path, siblings, name, kinds, category, recipients,"
+        " unit, quantity, first_seen, nature, sensitive, evidence FROM data_points AS p"
+        " LEFT JOIN traits AS t ON t.id = p.id ORDER BY first_seen, p.rowid"
     )
     return [
         DataPoint(
@@ -106,9 +121,12 @@ def _load_points(connection: sqlite3.Connection) -> list[DataPoint]:
             unit=unit,
             quantity=quantity,
             first_seen=first_seen,
+            nature=None if nature is None else Nature(nature),
+            sensitive=frozenset(Sensitive(one) for one in json.loads(sensitive or "[]")),
+            evidence=tuple(json.loads(evidence or "[]")),
         )
         for point_id, appliance_id, template, path, siblings, name, kinds, category, recipients,
-        unit, quantity, first_seen in rows
+        unit, quantity, first_seen, nature, sensitive, evidence in rows
     ]  # fmt: skip
 
 

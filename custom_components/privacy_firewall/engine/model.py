@@ -151,6 +151,44 @@ class Category(StrEnum):
     OPAQUE = "opaque"
 
 
+class Nature(StrEnum):
+    """What sort of item a data point is, whatever it tells of."""
+
+    IDENTIFIER = "identifier"
+    CREDENTIAL = "credential"
+    SETTING = "setting"
+    READING = "reading"
+    COUNTER = "counter"
+    TIME = "time"
+    PLACE = "place"
+    PERSON = "person"
+    MEDIA = "media"
+    TEXT = "text"
+
+
+class Sensitive(StrEnum):
+    """What a data point tells of people that deserves more thought than the rest."""
+
+    HEALTH = "health"
+    PRESENCE = "presence"
+    LOCATION = "location"
+    RELIGION = "religion"
+    CHILDREN = "children"
+    VOICE = "voice"
+    IMAGE = "image"
+    CONTACTS = "contacts"
+    NETWORK = "network"
+
+
+class Drift(StrEnum):
+    """In what a data point is no longer what was granted. A change of type needs no such word."""
+
+    UNIT = "unit"
+    RANGE = "range"
+    PRECISION = "precision"
+    FORM = "form"
+
+
 class Remainder(StrEnum):
     """What happens to a message of which only a part is consented."""
 
@@ -442,7 +480,8 @@ class DataPoint:
     """One item an appliance reports at one endpoint template (`POST host/path/*`).
 
     `recipients` are the ids of those that claim the endpoint. `name` is for people; `unit` and
-    `quantity` are set where they could be recognised. It never holds a value.
+    `quantity` are set where they could be recognised. It never holds a value. `sensitive` only
+    grows; `evidence` says why, in words of names and figures, a line each.
     """
 
     id: str
@@ -456,6 +495,9 @@ class DataPoint:
     unit: str | None = None
     quantity: str | None = None
     first_seen: float = 0.0
+    nature: Nature | None = None
+    sensitive: frozenset[Sensitive] = frozenset()
+    evidence: tuple[str, ...] = ()
 
 
 def data_point_id(appliance_id: str, template: str, item: Field) -> str:
@@ -474,9 +516,9 @@ class Decider:
     """Who decides, and by which means.
 
     `how` is `switch`, `button`, `action`, `automation`, `repair`, `panel` or, of the firewall
-    itself, `time`, `asking`, `restore`. `person` is the id of the Home Assistant user who acted,
-    `context` the id of the action's context. `notice_shown` tells whether the notice was before
-    their eyes; otherwise it was only available (a bare switch shows none).
+    itself, `time`, `asking`, `drift`, `restore`. `person` is the id of the Home Assistant user who
+    acted, `context` the id of the action's context. `notice_shown` tells whether the notice was
+    before their eyes; otherwise it was only available (a bare switch shows none).
     """
 
     how: str
@@ -497,7 +539,8 @@ class Consent:
     named; of traffic that cannot be read, the names it may go to. `subject` is whose consent it is:
     the id of a Home Assistant person, or None for the household. `number` is the record's in the
     ledger; `requested` tells that the household is asked since, `asked` under which notice.
-    `is_suspended` takes it out of force until someone confirms it.
+    `is_suspended` takes it out of force until someone confirms it, `drift` until someone decides
+    anew: the data point is no longer what was granted.
     """
 
     appliance_id: str
@@ -515,6 +558,7 @@ class Consent:
     requested: bool = False
     asked: str | None = None
     is_suspended: bool = False
+    drift: Drift | None = None
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -529,7 +573,7 @@ class Consent:
     @property
     def in_force(self) -> bool:
         """Tell whether data may pass under it. When it ends by itself the policy judges."""
-        return self.state is ConsentState.GIVEN and not self.is_suspended
+        return self.state is ConsentState.GIVEN and not self.is_suspended and self.drift is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

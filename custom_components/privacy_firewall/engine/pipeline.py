@@ -7,14 +7,14 @@ The `Pipeline` around it keeps large bodies out of the event loop, records, and 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 import logging
 import traceback
 from urllib.parse import urlsplit
 
-from . import learning, policy as rules
+from . import learning, policy as rules, traits
 from .addresses import is_address
 from .catalogue.vendor import CalmAnswer
 from .clock import ForwardClock
@@ -26,6 +26,7 @@ from .learning import Learning
 from .model import (
     Appliance,
     DataPoint,
+    Drift,
     Endpoint,
     Field,
     Outcome,
@@ -37,12 +38,15 @@ from .model import (
 )
 from .payload import request as requests
 from .policy import Policy, Question
+from .profiles import Profiles
 from .redaction.identifiers import Identities, looks_like_data, spoken
 from .selftest import CANARY
 
 _LOGGER = logging.getLogger(__name__)
 INLINE_BYTES = 4 * 1024
 """Bodies up to this size are worked on in the event loop (some 3 ms); larger ones in a thread."""
+INLINE_LEAVES = 300
+"""Leaves up to which a message is counted in the event loop (some 1 ms); more in a thread."""
 MAX_UNCLAIMED = 500
 """Unclaimed (appliance, host, method) triples that are counted; others are denied uncounted."""
 MAX_REDECISIONS = 3
@@ -98,8 +102,15 @@ class Pipeline:
         clock: ForwardClock,
         on_event: Callable[[Event], None],
         remember: Callable[[str, tuple[DataPoint, ...], list[str]], Awaitable[None]],
+        profiles: Profiles,
+        suspend: Callable[[Mapping[str, Drift]], Awaitable[None]],
     ) -> None:
-        """Wire the pipeline; `remember` stores new data points and identities of an appliance."""
+        """Wire the pipeline; `remember` stores new data points and identities of an appliance.
+
+        `suspend` takes consents of data points that drifted out of force and records why.
+        """
+        self._profiles = profiles
+        self._suspend = suspend
         self._journal = journal
         self._clock = clock
         self._on_event = on_event
@@ -223,6 +234,12 @@ class Pipeline:
             examined = await self._examine(transmission, admitted)
             verdict = examined.verdict
             try:
+                if examined.drifted:
+                    # Before it is learned as usual, and before anything of this leaves.
+                    await self._suspend({one.point.id: one.drift for one in examined.drifted})
+                    if self.policy is not admitted.policy:
+                        continue
+                await self._observe(admitted.appliance, examined)
                 await self._learn(admitted.appliance, examined)
                 number = await self._journal.append(self._entry(transmission, examined))
             except StorageError:
@@ -326,6 +343,7 @@ class Pipeline:
             template=template,
             fields={},
             known=self.learning.at(admitted.appliance.id, template),
+            profiles=self._profiles.by_id,
             now=self._clock.now(),
             keeps_values=self.keeps_values,
         )
@@ -347,6 +365,27 @@ class Pipeline:
             return Examined(
                 verdict=admitted.deny(Reason.INTERNAL_ERROR), template=_origin(addressed)
             )
+
+    async def _observe(self, appliance: Appliance, examined: Examined) -> None:
+        """Count a message into the profiles, and think over what that may have changed."""
+        points = {
+            **self.learning.at(appliance.id, examined.template),
+            **{point.field: point for point in examined.fresh},
+        }
+        job = partial(self._profiles.observe, points, examined.found, self._clock.now())
+        anew = job() if len(examined.found) <= INLINE_LEAVES else await asyncio.to_thread(job)
+        fresh = {point.id for point in examined.fresh}
+        known = self._known.setdefault(appliance.id, _Known())
+        for point_id in anew:
+            point, profile = self.learning.get(point_id), self._profiles.get(point_id)
+            if point is None or profile is None or point_id in fresh:
+                continue
+            seems = traits.traits(point.field, point.category, point.kinds, profile.behaviour())
+            if (marked := traits.joined(point, seems)) != point:
+                self.learning.add([marked])
+                self._promoted.pop(appliance.id, None)
+                self._shown.clear()
+                known.unstored[point_id] = marked
 
     async def _learn(self, appliance: Appliance, examined: Examined) -> None:
         """Keep what is new in a message; raises `StorageError`.
@@ -396,7 +435,7 @@ class Pipeline:
     def _consented(self, appliance_id: str) -> frozenset[str]:
         if self.policy is None:
             return frozenset()
-        return frozenset(
+        return self.policy.waiting | frozenset(
             point.id
             for (appliance, template), terms in self.policy.terms.items()
             if appliance == appliance_id

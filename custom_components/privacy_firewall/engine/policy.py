@@ -36,6 +36,7 @@ from .model import (
     Source,
     Verdict,
 )
+from .profiles import Profile
 from .redaction import identifiers, paths
 
 _CHECKSUMS = frozenset(
@@ -98,6 +99,8 @@ class Policy:
     lockdown: bool = False
     let_through: Mapping[str, float] = field(default_factory=dict[str, float])
     """By appliance id: until when everything of it is let through."""
+    waiting: frozenset[str] = frozenset()
+    """Ids of data points with a consent that waits to be confirmed or decided anew."""
     suspended: frozenset[tuple[str, str]] = frozenset()
     """(appliance id, recipient id) pairs that have only consents waiting to be confirmed."""
     opaque: Mapping[tuple[str, str, str], float] = field(
@@ -140,6 +143,7 @@ def build(
     present = {appliance.id for appliance in appliances}
     terms: dict[tuple[str, str], dict[Field, dict[str, Term]]] = {}
     consented: dict[tuple[str, str], set[Along]] = {}
+    waiting: set[str] = set()
     suspended: set[tuple[str, str]] = set()
     opaque: dict[tuple[str, str, str], float] = {}
     opaque_suspended: set[tuple[str, str]] = set()
@@ -148,7 +152,9 @@ def build(
         if consent.recipient_id not in known or consent.appliance_id not in present:
             continue
         if not consent.in_force:
-            if consent.is_suspended and consent.state is ConsentState.GIVEN:
+            is_waiting = consent.is_suspended or consent.drift is not None
+            if is_waiting and consent.state is ConsentState.GIVEN:
+                waiting.add(point.id)
                 (opaque_suspended if point.field == OPAQUE_FIELD else suspended).add(pair)
             continue
         until = inf if consent.until is None else consent.until
@@ -177,6 +183,7 @@ def build(
         consented=MappingProxyType({pair: frozenset(all_) for pair, all_ in consented.items()}),
         lockdown=lockdown,
         let_through=MappingProxyType(dict(let_through or {})),
+        waiting=frozenset(waiting),
         suspended=frozenset(suspended - consented.keys()),
         opaque=MappingProxyType(opaque),
         opaque_suspended=frozenset(opaque_suspended),
@@ -282,7 +289,8 @@ class Question:
     """What `decide` is asked: a message that was read, of a known appliance.
 
     `fields` has every field of the message with the kinds it has there, `known` what was learned
-    of them, `tainted` those in which somebody's identity stands.
+    of them, `tainted` those in which somebody's identity stands, `drifted` those that are no
+    longer what was granted; `profiles` say by data point id what that was.
     """
 
     policy: Policy
@@ -293,6 +301,8 @@ class Question:
     fields: Mapping[Field, frozenset[Kind]]
     known: Mapping[Field, DataPoint]
     tainted: frozenset[Field] = frozenset()
+    drifted: frozenset[Field] = frozenset()
+    profiles: Mapping[str, Profile] = field(default_factory=dict[str, Profile])
     now: float = 0.0
     """The ledger's time: a consent that is over by it is not in force."""
     keeps_values: bool = False
@@ -303,6 +313,16 @@ class Question:
         terms = self.policy.terms.get((self.appliance.id, self.template), {})
         term = terms.get(item, {}).get(recipient.id)
         return term if term is not None and term.until > self.now else None
+
+    def granted(self) -> dict[Field, DataPoint]:
+        """Return the data points of this endpoint that somebody may have now."""
+        terms = self.policy.terms.get((self.appliance.id, self.template), {})
+        return {
+            item: point
+            for item in terms
+            if (point := self.known.get(item)) is not None
+            and any(self.term(item, recipient) is not None for recipient in self.recipients)
+        }
 
     def along(self, recipient: Recipient) -> list[Along]:
         """Return what the consents of this appliance for a recipient bring along now."""
@@ -315,7 +335,9 @@ type Rule = Callable[[Question, Mapping[Field, Obligation]], tuple[Outcome, Reas
 def obligations(question: Question) -> dict[Field, Obligation]:
     """Say for every field what must be done with it; with several recipients, the strictest."""
     return {
-        item: DROP if item in question.tainted else _obligation(question, item, kinds)
+        item: DROP
+        if item in question.tainted or item in question.drifted
+        else _obligation(question, item, kinds)
         for item, kinds in question.fields.items()
     }
 

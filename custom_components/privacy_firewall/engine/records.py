@@ -19,6 +19,7 @@ from .model import (
     Kind,
     Level,
     Recipient,
+    Sensitive,
 )
 
 COLUMNS = (
@@ -30,6 +31,8 @@ SPECIAL = frozenset({Category.HEALTH})
 """Categories of which the law asks more (GDPR article 9)."""
 STATED = ("storage", "retention", "policy")
 """Facts of what a recipient states of itself; a record has those that were stated."""
+SPECIAL_KINDS = frozenset({Sensitive.HEALTH, Sensitive.RELIGION})
+"""The same among what a data point is marked as."""
 
 type Row = tuple[str | float | int | None, ...]
 
@@ -64,7 +67,7 @@ def facts_of(
         "path": str(point.field),
         "endpoint": point.template,
         "category": point.category.value,
-        "special": point.category in SPECIAL,
+        "special": point.category in SPECIAL or not SPECIAL_KINDS.isdisjoint(point.sensitive),
         "organisation": None if recipient is None else recipient.organisation,
         "purpose": None if recipient is None else recipient.purpose.value,
     }

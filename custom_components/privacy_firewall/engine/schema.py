@@ -74,6 +74,18 @@ CREATE TABLE IF NOT EXISTS identities (
     identity TEXT NOT NULL,
     PRIMARY KEY (appliance_id, identity)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS traits (
+    id TEXT PRIMARY KEY,
+    appliance_id TEXT NOT NULL,
+    nature TEXT NOT NULL,
+    sensitive TEXT NOT NULL,
+    evidence TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS profiles (
+    id TEXT PRIMARY KEY,
+    appliance_id TEXT NOT NULL,
+    kept TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS needs (
     appliance_id TEXT NOT NULL,
     recipient_id TEXT NOT NULL,
