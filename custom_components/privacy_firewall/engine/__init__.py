@@ -20,7 +20,8 @@ gate that can read, or asked anew of the household's resolvers:
 Beside both ways stands `watching`, which decides nothing: whom appliances insist on, what broke
 when a recipient was refused, and what did not (`need_rules`).
 
-Beside the way through, `match` says which data points other integrations show as entities already.
+Beside the way through, `samples` keeps in memory what was seen last of each data point, and `match`
+says by them which other integrations show as entities already.
 
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What
 cannot be read, decided or recorded does not leave.
@@ -64,6 +65,7 @@ from .preview import Preview
 from .receipts import Receipt, subject_of
 from .redaction.paths import parse as parse_path
 from .routes import Routes
+from .samples import Samples
 from .selftest import Report as SelfTestReport
 
 __all__ = [
@@ -93,6 +95,7 @@ __all__ = [
     "Receipt",
     "Role",
     "Routes",
+    "Samples",
     "SelfTestReport",
     "StorageDamagedError",
     "StorageError",

@@ -8,7 +8,7 @@ the journal, what is remembered) is `pipeline`'s business.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 import json
 
 from . import learning, policy as rules
@@ -40,6 +40,7 @@ from .redaction.identifiers import (
     names_person_or_place,
     specific,
 )
+from .samples import MAX_ITEMS
 
 MAX_KEPT = 1_000
 """Characters of a released value that are kept where the household wants them in the journal."""
@@ -52,7 +53,8 @@ class Examined:
 
     `released` are ids of data points that leave, `coarse` those of them that leave coarse,
     `withheld_ids` those known that do not; `withheld` counts the latter with those not yet known.
-    `values` are released values as they leave, by data point id, where they are to be kept.
+    `values` are released values as they leave, by data point id, where they are to be kept. `seen`
+    is what was sent of each data point, its first items and its last: in memory only.
     """
 
     verdict: Verdict
@@ -66,6 +68,7 @@ class Examined:
     withheld: int = 0
     values: tuple[tuple[str, str], ...] = ()
     identities: tuple[str, ...] = ()
+    seen: tuple[tuple[DataPoint, tuple[Leaf, ...]], ...] = field(default=(), repr=False)
 
 
 def examine(
@@ -113,6 +116,7 @@ def examine(
         fields=kinds,
         known={**question.known, **{point.field: point for point in fresh}},
     )
+    learned = replace(learned, seen=_seen(asked.known, found))
     return _conclude(asked, message, found, remembered, learned)
 
 
@@ -204,6 +208,28 @@ def pass_through(question: Question, transmission: Transmission, count: int) -> 
         fresh=tuple(fresh),
         found=tuple(found),
         released=tuple(sorted({known[one.field].id for one in found if one.field in known})),
+        seen=_seen(known, found),
+    )
+
+
+def _seen(
+    known: Mapping[Field, DataPoint], found: list[Found]
+) -> tuple[tuple[DataPoint, tuple[Leaf, ...]], ...]:
+    """Return what a message has of each data point: as many items as are kept, the last one last.
+
+    Here and not where they are kept: a large message is read in a thread.
+    """
+    items: dict[Field, list[Leaf]] = {}
+    for item, _, value in found:
+        values = items.setdefault(item, [])
+        if len(values) <= MAX_ITEMS:
+            values.append(value)
+        else:
+            values[-1] = value
+    return tuple(
+        (known[item], tuple(values))
+        for item, values in items.items()
+        if item in known and item != REQUEST_FIELD
     )
 
 

@@ -37,6 +37,7 @@ from .model import (
 from .payload import request as requests
 from .policy import Policy, Question
 from .redaction.identifiers import Identities, looks_like_data, spoken
+from .samples import Samples
 from .selftest import CANARY
 
 _LOGGER = logging.getLogger(__name__)
@@ -108,6 +109,7 @@ class Pipeline:
         self._promoted: dict[str, list[DataPoint]] = {}
         self._shown: dict[tuple[str, str], dict[Field, DataPoint]] = {}
         self.learning = Learning()
+        self.samples = Samples()
         self.policy: Policy | None = None
         self.keeps_values = False
         """Whether released values are journalled; the household's choice."""
@@ -128,6 +130,7 @@ class Pipeline:
     def forget(self, appliance_id: str) -> None:
         """Forget what was seen of an appliance."""
         self.learning.forget(appliance_id)
+        self.samples.forget(appliance_id)
         self._known.pop(appliance_id, None)
         self._promoted.pop(appliance_id, None)
         self._shown.clear()
@@ -217,6 +220,7 @@ class Pipeline:
                 return await self.deny(transmission, admitted)
             examined = await self._examine(transmission, admitted)
             verdict = examined.verdict
+            self._note(examined)
             try:
                 await self._learn(admitted.appliance, examined)
                 number = await self._journal.append(self._entry(transmission, examined))
@@ -329,6 +333,12 @@ class Pipeline:
             return Examined(
                 verdict=admitted.deny(Reason.INTERNAL_ERROR), template=_origin(addressed)
             )
+
+    def _note(self, examined: Examined) -> None:
+        """Keep in memory what was sent, whatever became of it."""
+        at = self._clock.now()
+        for point, values in examined.seen:
+            self.samples.note(point, at, values)
 
     async def _learn(self, appliance: Appliance, examined: Examined) -> None:
         """Keep what is new in a message; raises `StorageError`.
