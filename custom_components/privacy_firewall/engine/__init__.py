@@ -31,6 +31,7 @@ engine is meant for use from outside.
 """
 
 from .addresses import unmapped
+from .beside import Beside, split as split_path
 from .catalogue import Role
 from .conntrack import Flow, flows
 from .diagnosis import Trouble, diagnose
@@ -70,6 +71,7 @@ from .selftest import Report as SelfTestReport
 
 __all__ = [
     "SEEN_FOR",
+    "Beside",
     "BlockList",
     "ConsentError",
     "EngineError",
@@ -110,6 +112,7 @@ __all__ = [
     "match",
     "may_be_same",
     "parse_path",
+    "split_path",
     "start_over",
     "subject_of",
     "unmapped",
