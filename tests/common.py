@@ -209,9 +209,16 @@ class Home:
 
     def sensor(self, key: str, by: str = FRIDGE) -> State:
         """The state of a sensor: by key, or by the name of its data point."""
+        return self._state("sensor", key, by)
+
+    def binary_sensor(self, key: str, by: str = FRIDGE) -> State:
+        """The state of a binary sensor: by key, or by the name of its data point."""
+        return self._state("binary_sensor", key, by)
+
+    def _state(self, platform: str, key: str, by: str) -> State:
         names = {p.name for p in self.household.firewall.data_points(self.subentry(by).subentry_id)}
         state = self.hass.states.get(
-            self.entity("sensor", self.point(key, by) if key in names else key, by=by)
+            self.entity(platform, self.point(key, by) if key in names else key, by=by)
         )
         assert state is not None
         return state

@@ -47,7 +47,7 @@ async def test_readings_are_shown_while_nothing_leaves(home: Home) -> None:
     assert home.cloud.received == []
     assert home.sensor("Temperature").state == "4.5"
     assert home.sensor("Humidity").state == "61"
-    assert home.sensor("Door open").state == "on"
+    assert home.binary_sensor("Door open").state == "on"
     assert home.sensor("Program").state == "eco"
 
 
@@ -57,7 +57,7 @@ async def test_readings_are_shown_while_nothing_leaves(home: Home) -> None:
         ("temperature", 4.5, SensorDeviceClass.TEMPERATURE, "°C", "4.5", "measurement"),
         ("humidity", 61, SensorDeviceClass.HUMIDITY, "%", "61", "measurement"),
         ("battery", 87.0, SensorDeviceClass.BATTERY, "%", "87", "measurement"),
-        ("energy", 1200, SensorDeviceClass.ENERGY, "Wh", "1200", None),
+        ("energy", 1200, SensorDeviceClass.ENERGY, "Wh", "1200", "total_increasing"),
         ("power", 90, SensorDeviceClass.POWER, "W", "90", "measurement"),
         ("voltage", 230, SensorDeviceClass.VOLTAGE, "V", "230", "measurement"),
         ("current", 0.4, SensorDeviceClass.CURRENT, "A", "0.4", "measurement"),
@@ -141,7 +141,7 @@ async def test_a_reload_shows_the_last_reading(home: Home) -> None:
     await home.report()
     await home.reload()
     assert home.sensor("Temperature").state == "4.5"
-    assert home.sensor("Door open").state == "on"
+    assert home.binary_sensor("Door open").state == "on"
 
 
 @pytest.mark.parametrize(
@@ -282,13 +282,14 @@ async def test_a_data_point_picked_by_the_household_has_entities(home: Home) -> 
     point = home.point("Presence")
     unique_id = f"{home.subentry(FRIDGE).subentry_id}_{point}"
     registry = er.async_get(home.hass)
-    assert registry.async_get_entity_id("sensor", "privacy_firewall", unique_id) is None
+    for platform in ("sensor", "binary_sensor"):
+        assert registry.async_get_entity_id(platform, "privacy_firewall", unique_id) is None
     await home.change(FRIDGE, promoted=[point])
     await home.report({"presence": False})
-    assert home.sensor("Presence").state == "off"
+    assert home.binary_sensor("Presence").state == "off"
     # No longer picked: what is there stays, for it may hold a consent.
     await home.change(FRIDGE, promoted=[])
-    assert registry.async_get_entity_id("sensor", "privacy_firewall", unique_id) is not None
+    assert registry.async_get_entity_id("binary_sensor", "privacy_firewall", unique_id) is not None
 
 
 async def test_time_is_not_needed_to_unload(home: Home, freezer: FrozenDateTimeFactory) -> None:

@@ -1,4 +1,7 @@
-"""What was observed, as yes or no: of every appliance, and of the firewall itself."""
+"""What was observed, as yes or no: of every appliance, and of the firewall itself.
+
+And what appliances report as such, of which `local_readings` knows.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -38,6 +41,7 @@ from .entity import (
 )
 from .faces import as_attributes, async_faces
 from .household import Household, PrivacyFirewallConfigEntry
+from .local_readings import async_local_binary_sensors
 
 # Nothing is polled and nothing is sent.
 PARALLEL_UPDATES = 0
@@ -160,21 +164,20 @@ async def async_setup_entry(
         entry, async_add_entities, lambda household: [HubBinarySensor(household, DNS_GATE)]
     )
 
-    def wanted(household: Household, appliance_id: str) -> Iterator[ApplianceBinarySensor]:
+    def wanted(household: Household, appliance_id: str) -> Iterator[ReportingEntity]:
         return _wanted(household, appliance_id, faces)
 
     async_keep_entities(entry, async_add_entities, wanted)
 
 
-def _wanted(
-    household: Household, appliance_id: str, faces: Faces
-) -> Iterator[ApplianceBinarySensor]:
+def _wanted(household: Household, appliance_id: str, faces: Faces) -> Iterator[ReportingEntity]:
     for description in BINARY_SENSORS:
         yield ApplianceBinarySensor(household, appliance_id, description)
     if (shown := household.dns.shown_of(appliance_id)) is not None:
         recipients = household.firewall.recipients
         for recipient_id in shown[1] & recipients.keys():
             yield ContactBinarySensor(household, appliance_id, recipients[recipient_id], faces)
+    yield from async_local_binary_sensors(household, appliance_id)
 
 
 class FactBinarySensor[**P](FactEntity, BinarySensorEntity):

@@ -14,7 +14,7 @@ from typing import Any
 
 from homeassistant.components.dhcp.helpers import async_discovered_service_info
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_HOST, CONF_PORT
+from homeassistant.const import CONF_HOST, CONF_PORT, Platform
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.event import async_track_time_interval
@@ -138,6 +138,8 @@ class Household:
         self.resolve_mac = MacTable(hass)
         self.readings: dict[str, Reading] = {}
         """The newest reading per data point, for sensors that are only being added."""
+        self.local_platforms: dict[str, Platform] = {}
+        """As what the data points seen in this run are shown at home: that does not change."""
         self.database = database_path(hass)
         self.firewall = Firewall(
             database=self.database,
@@ -218,6 +220,8 @@ class Household:
         self._remove_entities_of_what_is_gone()
         for gone in [one for one in self.readings if not self._is_present(one)]:
             del self.readings[gone]
+        for gone in [one for one in self.local_platforms if not self._is_present(one)]:
+            del self.local_platforms[gone]
         async_review_unclaimed(self.hass, self.entry)
         self.async_changed()
 

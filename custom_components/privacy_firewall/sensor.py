@@ -1,24 +1,20 @@
-"""What appliances report, shown at home, and what becomes of their transmissions.
+"""What becomes of appliances' transmissions, as the firewall saw it.
 
-A reading is the appliance's own last value of a data point, also while nothing of it leaves. Which
-data points have one the engine says: identifiers, credentials and media never do.
+And what they report, of which `local_readings` knows.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite
 from typing import Any, override
 
 from homeassistant.components.sensor import (
-    RestoreSensor,
     SensorDeviceClass,
     SensorEntity,
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.components.sensor.const import DEVICE_CLASS_UNITS
-from homeassistant.const import MAX_LENGTH_STATE_STATE, STATE_OFF, STATE_ON, EntityCategory
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -29,7 +25,6 @@ from .engine.events import (
     GateChanged,
     MeasureChanged,
     NamesAsked,
-    Reading,
 )
 from .engine.model import Appliance, DataPoint, Outcome, Protection
 from .engine.naming import NameCounts
@@ -43,27 +38,11 @@ from .entity import (
     moment,
 )
 from .household import Household, PrivacyFirewallConfigEntry
+from .local_readings import async_local_sensors
 from .need_sensor import need_sensors
 
 # Nothing is polled and nothing is sent.
 PARALLEL_UPDATES = 0
-
-_DEVICE_CLASSES = {
-    "temperature": SensorDeviceClass.TEMPERATURE,
-    "humidity": SensorDeviceClass.HUMIDITY,
-    "battery": SensorDeviceClass.BATTERY,
-    "energy": SensorDeviceClass.ENERGY,
-    "power": SensorDeviceClass.POWER,
-    "voltage": SensorDeviceClass.VOLTAGE,
-    "current": SensorDeviceClass.CURRENT,
-    "pressure": SensorDeviceClass.PRESSURE,
-    "signal_strength": SensorDeviceClass.SIGNAL_STRENGTH,
-    "carbon_dioxide": SensorDeviceClass.CO2,
-    "illuminance": SensorDeviceClass.ILLUMINANCE,
-    "duration": SensorDeviceClass.DURATION,
-    "weight": SensorDeviceClass.WEIGHT,
-}
-"""By the quantity that the engine recognised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,9 +275,7 @@ async def async_setup_entry(
 def _wanted(household: Household, appliance_id: str) -> Iterator[ReportingEntity]:
     for description in SENSORS:
         yield ApplianceSensor(household, appliance_id, description)
-    for point in household.firewall.promoted(appliance_id):
-        if household.firewall.has_sensor(point):
-            yield ReadingSensor(household, point)
+    yield from async_local_sensors(household, appliance_id)
     if household.dns.is_wanted:
         for description in NAME_SENSORS:
             yield NameSensor(household, appliance_id, description)
@@ -365,68 +342,3 @@ class HubSensor(FactSensor[Household], HubEntity):
         """Show what a description reads."""
         super().__init__(household, description.key)
         self._describe(description, household)
-
-
-class ReadingSensor(ReportingEntity, RestoreSensor):
-    """The appliance's own last reading of a data point."""
-
-    def __init__(self, household: Household, point: DataPoint) -> None:
-        """Show the readings of a data point, with the unit that was recognised."""
-        super().__init__(household, point.appliance_id, point.id)
-        self._point = point
-        self._attr_name = point.name
-        device_class = _DEVICE_CLASSES.get(point.quantity or "")
-        if device_class is None or point.unit not in DEVICE_CLASS_UNITS.get(device_class, ()):
-            return
-        self._attr_device_class = device_class
-        self._attr_native_unit_of_measurement = point.unit
-        if device_class is not SensorDeviceClass.ENERGY:
-            # A meter's sum or one interval's energy? Statistics of a wrong guess would be wrong.
-            self._attr_state_class = SensorStateClass.MEASUREMENT
-
-    @property
-    @override
-    def described(self) -> tuple[object, ...]:
-        """Its name and unit are fixed."""
-        return self._point.name, self._point.quantity, self._point.unit
-
-    @override
-    async def async_added_to_hass(self) -> None:
-        """Show the newest reading, or the one from before the restart."""
-        await super().async_added_to_hass()
-        reading = self._household.readings.get(self._point.id)
-        if reading is not None:
-            self._show(reading)
-        elif (
-            (before := await self.async_get_last_sensor_data()) is not None
-            and before.native_unit_of_measurement == self.native_unit_of_measurement
-            and isinstance(before.native_value, str | int | float)
-        ):
-            self._attr_native_value = self._fitting(before.native_value)
-
-    @override
-    def _take(self, event: Event) -> bool:
-        if isinstance(event, Decided):
-            for reading in event.readings:
-                if reading.data_point_id == self._point.id:
-                    return self._show(reading)
-        return False
-
-    def _show(self, reading: Reading) -> bool:
-        before = self._attr_native_value
-        self._attr_native_value = self._fitting(reading.value)
-        return before != self._attr_native_value
-
-    def _fitting(self, value: str | float | bool | None) -> str | float | None:  # noqa: FBT001
-        """Return a value as this sensor may show it; None where it does not fit."""
-        if isinstance(value, bool):
-            value = STATE_ON if value else STATE_OFF
-        if isinstance(value, int | float):
-            if not isfinite(value):
-                return None
-            # Appliances write 21 and 21.0 alike; the engine reads both as a fraction.
-            return int(value) if value == int(value) else value
-        if value is None or self.native_unit_of_measurement is not None:
-            # Home Assistant quotes what is not a number in its log.
-            return None
-        return value[:MAX_LENGTH_STATE_STATE]

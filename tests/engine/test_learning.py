@@ -237,6 +237,8 @@ def test_sensor(path: str, value: Leaf, by_itself: bool, chosen: bool) -> None:
         ("$.body.door", True, True),
         ("$.body.door", None, None),
         ("$.body.door", {}, None),
+        ("$.body.door", "4.5 °C", "4.5 °C"),
+        ("$.body.door", "4 Elm Street", None),
         ("$.body.mode", "x" * 999, "x" * 255),
         ("$.body.door", "24:C8:6E:06:B1:5C", None),
         ("$.body.door", "anna@example.org", None),

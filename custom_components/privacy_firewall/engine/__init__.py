@@ -23,7 +23,8 @@ when a recipient was refused, and what did not (`need_rules`).
 What is known of vendors is data, in `catalogue`: it names what is learned, proposes recipients and
 calms the appliances of a vendor; it decides nothing.
 
-Beside the way through, `match` says which data points other integrations show as entities already.
+Beside the way through, `samples` keeps in memory what was seen last of each data point, and `match`
+says by them which other integrations show as entities already.
 
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What
 cannot be read, decided or recorded does not leave.
@@ -33,6 +34,7 @@ engine is meant for use from outside.
 """
 
 from .addresses import unmapped
+from .beside import Beside, split as split_path
 from .catalogue import Role
 from .catalogue.known import Catalogue, load as load_vendors
 from .catalogue.vendor import EntityKind, Known, StateClass, StatedRecipient
@@ -71,10 +73,12 @@ from .preview import Preview
 from .receipts import Receipt, subject_of
 from .redaction.paths import parse as parse_path
 from .routes import Routes
+from .samples import Samples
 from .selftest import Report as SelfTestReport
 
 __all__ = [
     "SEEN_FOR",
+    "Beside",
     "BlockList",
     "Catalogue",
     "ConsentError",
@@ -104,6 +108,7 @@ __all__ = [
     "Receipt",
     "Role",
     "Routes",
+    "Samples",
     "SelfTestReport",
     "StateClass",
     "StatedRecipient",
@@ -123,6 +128,7 @@ __all__ = [
     "parse_framing",
     "parse_path",
     "spell_framing",
+    "split_path",
     "start_over",
     "subject_of",
     "unmapped",

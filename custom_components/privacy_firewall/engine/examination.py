@@ -8,7 +8,7 @@ the journal, what is remembered) is `pipeline`'s business.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 import json
 
 from . import drift, learning, policy as rules
@@ -41,6 +41,7 @@ from .redaction.identifiers import (
     names_person_or_place,
     specific,
 )
+from .samples import MAX_ITEMS
 
 MAX_KEPT = 1_000
 """Characters of a released value that are kept where the household wants them in the journal."""
@@ -56,6 +57,8 @@ class Examined:
     `values` are released values as they leave, by data point id, where they are to be kept.
     `drifted` are granted data points that this message shows to be something else now; of what
     was decided here they are no part.
+    `values` are released values as they leave, by data point id, where they are to be kept. `seen`
+    is what was sent of each data point, its first items and its last: in memory only.
     """
 
     verdict: Verdict
@@ -70,6 +73,7 @@ class Examined:
     values: tuple[tuple[str, str], ...] = ()
     identities: tuple[str, ...] = ()
     drifted: tuple[drift.Drifted, ...] = ()
+    seen: tuple[tuple[DataPoint, tuple[Leaf, ...]], ...] = field(default=(), repr=False)
 
 
 def examine(
@@ -124,6 +128,7 @@ def examine(
     if drifted:
         asked = replace(asked, drifted=frozenset(one.point.field for one in drifted))
         learned = replace(learned, drifted=tuple(drifted))
+    learned = replace(learned, seen=_seen(asked.known, found))
     return _conclude(asked, message, found, remembered, learned)
 
 
@@ -230,6 +235,28 @@ def pass_through(
         found=tuple(found),
         drifted=tuple(drifted),
         released=tuple(sorted({known[one.field].id for one in found if one.field in known})),
+        seen=_seen(known, found),
+    )
+
+
+def _seen(
+    known: Mapping[Field, DataPoint], found: list[Found]
+) -> tuple[tuple[DataPoint, tuple[Leaf, ...]], ...]:
+    """Return what a message has of each data point: as many items as are kept, the last one last.
+
+    Here and not where they are kept: a large message is read in a thread.
+    """
+    items: dict[Field, list[Leaf]] = {}
+    for item, _, value in found:
+        values = items.setdefault(item, [])
+        if len(values) <= MAX_ITEMS:
+            values.append(value)
+        else:
+            values[-1] = value
+    return tuple(
+        (known[item], tuple(values))
+        for item, values in items.items()
+        if item in known and item != REQUEST_FIELD
     )
 
 

@@ -46,6 +46,7 @@ from .pipeline import Passage, Pipeline
 from .profiles import Profile, Profiles
 from .proving import Proving
 from .redaction.transforms import may_be_coarse
+from .samples import Samples
 from .telling import retold
 from .watching import Watching
 
@@ -500,6 +501,11 @@ class Firewall:
     def has_sensor(self, point: DataPoint) -> bool:
         """Tell whether a promoted data point's own reading is shown as a sensor."""
         return learning.has_sensor(point, self._appliances[point.appliance_id].promoted)
+
+    @property
+    def samples(self) -> Samples:
+        """What was seen last of each data point. Values: for the household's eyes only."""
+        return self._pipeline.samples
 
     @property
     def appliances(self) -> dict[str, Appliance]:

@@ -83,6 +83,12 @@ _CATEGORY_WORDS: tuple[tuple[Category, frozenset[str]], ...] = tuple(
         ),
     )
 )
+_MEASURED = re.compile(
+    r"-?\d{1,9}(?:\.\d{1,6})? ?"
+    r"(?:°?[CF]|K|%|k?Wh?|m?[VA]|[hk]?Pa|mbar|dBm|ppm|lx|k?g|lbs?|mm|cm|s|min|h|km/h|m/s|mph|m?[lL])",
+    re.ASCII,
+)
+"""A number with its unit behind it, as some write them in one text."""
 _SENSITIVE = frozenset({Category.HEALTH, Category.PRESENCE, Category.LOCATION, Category.CHILDREN})
 _UNSHOWN = frozenset(Sensitive) - {Sensitive.PRESENCE, Sensitive.LOCATION, Sensitive.NETWORK}
 """Shown at home only where the household chose it. Of the others the category says whether: a door
@@ -197,6 +203,8 @@ def _category(item: Field, value: Leaf) -> Category:
             return category
     kind = kind_of(value)
     if kind in (Kind.NUMBER, Kind.BOOLEAN) or _is_number(value):
+        return Category.READING
+    if isinstance(value, str) and _MEASURED.fullmatch(value):
         return Category.READING
     if isinstance(value, str) and len(value) <= 24 and re.fullmatch(r"[A-Za-z][\w -]*", value):
         return Category.READING

@@ -40,6 +40,7 @@ from .payload import request as requests
 from .policy import Policy, Question
 from .profiles import Profiles
 from .redaction.identifiers import Identities, looks_like_data, spoken
+from .samples import Samples
 from .selftest import CANARY
 
 _LOGGER = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ class Pipeline:
         self.learning = Learning()
         self.catalogue = learning.NOTHING_KNOWN
         """What is known of vendors: names and meanings of what is seen for the first time."""
+        self.samples = Samples()
         self.policy: Policy | None = None
         self.keeps_values = False
         """Whether released values are journalled; the household's choice."""
@@ -144,6 +146,7 @@ class Pipeline:
     def forget(self, appliance_id: str) -> None:
         """Forget what was seen of an appliance."""
         self.learning.forget(appliance_id)
+        self.samples.forget(appliance_id)
         self._known.pop(appliance_id, None)
         self._promoted.pop(appliance_id, None)
         self._shown.clear()
@@ -239,6 +242,7 @@ class Pipeline:
                     await self._suspend({one.point.id: one.drift for one in examined.drifted})
                     if self.policy is not admitted.policy:
                         continue
+                self._note(examined)
                 await self._observe(admitted.appliance, examined)
                 await self._learn(admitted.appliance, examined)
                 number = await self._journal.append(self._entry(transmission, examined))
@@ -386,6 +390,12 @@ class Pipeline:
                 self._promoted.pop(appliance.id, None)
                 self._shown.clear()
                 known.unstored[point_id] = marked
+
+    def _note(self, examined: Examined) -> None:
+        """Keep in memory what was sent, whatever became of it."""
+        at = self._clock.now()
+        for point, values in examined.seen:
+            self.samples.note(point, at, values)
 
     async def _learn(self, appliance: Appliance, examined: Examined) -> None:
         """Keep what is new in a message; raises `StorageError`.
