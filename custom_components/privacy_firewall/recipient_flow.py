@@ -263,7 +263,7 @@ def _is_private(host: str, address: Address | None) -> bool:
 def _framing(advanced: Mapping[str, Any], check: Check) -> str:
     """Return the framing in its plain spelling, empty for none."""
     try:
-        return spell_framing(parse_framing(advanced.get(CONF_FRAMING, "")))
+        return spell_framing(parse_framing(str(advanced.get(CONF_FRAMING) or "")))
     except FramingError:
         check.refuse(SECTION_ADVANCED, f"invalid_{CONF_FRAMING}")
         return ""

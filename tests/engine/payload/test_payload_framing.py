@@ -324,3 +324,14 @@ def test_endpoints_line_says_nothing_of_framing() -> None:
     """It stands in notices that are agreed to."""
     endpoint = Endpoint.parse("POST https://cloud.example/v1")
     assert str(replace(endpoint, framing=NESTED)) == str(endpoint)
+
+
+@pytest.mark.parametrize("text", ["length:decimal-l", "xor:5a", "crc32:be", NESTED])
+@pytest.mark.parametrize("body", [b"a=1&b=2", b"one\ntwo\n", b'{"a":1}', b"[1,2]"])
+def test_of_which_nothing_is_left(text: str, body: bytes) -> None:
+    """Only that it calls at all is granted: what is left is framed like any other body."""
+    frames = framing.parse(text)
+    left = through(text, body, "$.request").body
+    inside = take_off(left, frames)[0]
+    assert inside in (b"", b"{}", b"[]")
+    assert framing.enframe(inside, frames) == left
