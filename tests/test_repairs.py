@@ -466,6 +466,19 @@ async def test_name_of_a_cloud_that_no_gate_can_read_stays_a_name(
     assert (form["type"], form["title"]) == ("create_entry", "Meross (function)")
 
 
+async def test_name_of_an_endpoint_by_https_alone_stays_a_name(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """It was only asked for: what goes there is encrypted, and a gate would be led to in vain."""
+    call(hass, entry, "api.smartthings.com", method="DNS")
+    shown, _ = await proposal(hass)
+    assert (shown["organisation"], shown["names"]) == (
+        "Samsung SmartThings", ["api.smartthings.com"],
+    )  # fmt: skip
+    assert "endpoints" not in shown
+    assert shown["stated"]["policy"].startswith("https://")
+
+
 async def test_call_that_the_known_endpoints_do_not_have_is_proposed_beside_them(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
