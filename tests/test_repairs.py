@@ -466,6 +466,31 @@ async def test_name_of_a_cloud_that_no_gate_can_read_stays_a_name(
     assert (form["type"], form["title"]) == ("create_entry", "Meross (function)")
 
 
+async def test_name_of_an_endpoint_by_https_alone_stays_a_name(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """It was only asked for: what goes there is encrypted, and a gate would be led to in vain."""
+    call(hass, entry, "api.smartthings.com", method="DNS")
+    shown, _ = await proposal(hass)
+    assert (shown["organisation"], shown["names"]) == (
+        "Samsung SmartThings", ["api.smartthings.com"],
+    )  # fmt: skip
+    assert "endpoints" not in shown
+    assert shown["stated"]["policy"].startswith("https://")
+
+
+async def test_name_that_is_none_does_not_end_the_repair(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Appliances ask for anything; whoever confirms the form hears what is wrong with it."""
+    call(hass, entry, "rtpdate.ecowitt.net", count=3)
+    call(hass, entry, "-..rtpdate", method="DNS")
+    shown, flow_id = await proposal(hass)
+    assert (shown["organisation"], shown["names"]) == ("Ecowitt", ["-..rtpdate"])
+    form = await hass.config_entries.subentries.async_configure(flow_id, shown)
+    assert form["errors"] == {"names": "invalid_name"}
+
+
 async def test_call_that_the_known_endpoints_do_not_have_is_proposed_beside_them(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:

@@ -99,7 +99,11 @@ def _names(templates: Iterable[str], read: set[str]) -> Iterator[str]:
     """Return names, each once, without those that a gate reads."""
     seen: set[str] = set(read)
     for template in templates:
-        stands_for = set(expand_name(template))
+        try:
+            stands_for = set(expand_name(template))
+        except ValueError:
+            # Appliances ask for anything; the form says what is wrong with it.
+            stands_for = {template}
         if not stands_for <= seen:
             seen |= stands_for
             yield template

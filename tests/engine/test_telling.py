@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from engine import learning, memory
+from engine.catalogue import known
 from engine.catalogue.known import Catalogue, read_folder
 from engine.catalogue.reader import read_vendor
 from engine.catalogue.vendor import Known
 from engine.errors import StorageError
 from engine.firewall import Firewall
 from engine.learning import describe
-from engine.model import Category, DataPoint, Endpoint, Field, Kind, Level, Number, Text
+from engine.model import Category, DataPoint, Decider, Endpoint, Field, Kind, Level, Number, Text
 from engine.redaction.fields import Found
 from engine.telling import retold, settle
 from helpers import CLOUD, FRIDGE, HOST, House, post
@@ -27,7 +28,8 @@ data_points:
   - {{path: "$.body.co", name: Cold store, category: reading, quantity: temperature, unit: °C,
       lowers: "short for cold, not carbon monoxide"}}
   - {{path: "$.body.tmp", name: Fridge temperature, category: reading, quantity: temperature, unit: °C}}
-  - {{path: "$.body.weight", name: Load, category: reading, quantity: weight, unit: kg}}
+  - {{path: "$.body.weight", name: Weight of food, category: reading, quantity: weight, unit: kg}}
+  - {{path: "$.body.load", name: Load, category: reading, quantity: weight, unit: kg}}
   - {{path: "$.body.hours", name: Hours at home, category: presence}}
 """  # noqa: E501 - an item a line, as the files have it
 CATALOGUE = Catalogue([read_vendor(VENDOR.encode(), "frost.yaml")])
@@ -105,8 +107,8 @@ def test_known_members_at_another_host_are_described_once_all_marks_were_seen() 
     assert names == ["One", "Two", "Fridge temperature"]
     # The marks may have come with earlier messages.
     [first, second] = learning.unseen(found[:2], {}, **arguments)  # type: ignore[arg-type]
-    known = {first.field: first, second.field: second}
-    [third] = learning.unseen(found[2:], known, **arguments)  # type: ignore[arg-type]
+    before = {first.field: first, second.field: second}
+    [third] = learning.unseen(found[2:], before, **arguments)  # type: ignore[arg-type]
     assert third.name == "Fridge temperature"
 
 
@@ -163,8 +165,6 @@ async def test_a_restart_tells_stored_data_points_anew_and_moves_no_consent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after an update that brought a vendor's file along."""
-    from engine.catalogue import known  # noqa: PLC0415
-
     service = replace(CLOUD, endpoints=(Endpoint(host=HOST, scheme="http"),))
 
     async def started(catalogue: Catalogue) -> Firewall:
@@ -175,10 +175,10 @@ async def test_a_restart_tells_stored_data_points_anew_and_moves_no_consent(
         return firewall
 
     firewall = await started(Catalogue())
-    body = '{"tmp": 4, "weight": 3, "humidity": 40}'
+    body = '{"tmp": 4, "weight": 3, "load": 17, "humidity": 40}'
     await firewall._pipeline.handle(post(body))
     points = {point.field.path: point for point in firewall.data_points("fridge")}
-    for path, level in (("$.body.tmp", Level.EXACT), ("$.body.humidity", Level.COARSE)):
+    for path, level in (("$.body.tmp", Level.EXACT), ("$.body.load", Level.COARSE)):
         await firewall.grant(points[path].id, "cloud", how="switch", level=level)
     before = {consent.pair: consent for consent in firewall.decided()}
     await firewall.stop()
@@ -186,7 +186,9 @@ async def test_a_restart_tells_stored_data_points_anew_and_moves_no_consent(
     firewall = await started(CATALOGUE)
     told = {point.field.path: point for point in firewall.data_points("fridge")}
     assert meaning(told["$.body.tmp"])[:3] == ("Fridge temperature", Category.READING, "°C")
-    assert meaning(told["$.body.weight"])[:2] == ("Load", Category.HEALTH)
+    assert meaning(told["$.body.weight"])[:2] == ("Weight of food", Category.HEALTH)
+    # Given coarse: how coarse hangs on the unit.
+    assert meaning(told["$.body.load"]) == ("Load", Category.READING, None, None)
     assert told["$.body.humidity"] == points["$.body.humidity"]
     assert {path: point.id for path, point in told.items()} == {
         path: point.id for path, point in points.items()
@@ -202,11 +204,30 @@ async def test_a_restart_tells_stored_data_points_anew_and_moves_no_consent(
     await firewall.stop()
 
 
+@pytest.mark.parametrize("let_through", [False, True])
+async def test_what_comes_through_the_pipeline_is_called_what_the_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, let_through: bool
+) -> None:
+    """Also while everything is let through; and a large message, which a thread works on."""
+    monkeypatch.setattr(known, "load", lambda: CATALOGUE)
+    firewall = Firewall(database=tmp_path / "firewall.db", on_event=lambda _: None)
+    await firewall.start()
+    firewall.configure([FRIDGE], [CLOUD])
+    if let_through:
+        await firewall.consents.let_through("fridge", Decider(how="switch"), seconds=60)
+    await firewall._pipeline.handle(post('{"tmp": 4}'))
+    await firewall._pipeline.handle(post(f'{{"load": 4, "more": "{"x" * 9_000}"}}'))
+    names = {point.field.path: point.name for point in firewall.data_points("fridge")}
+    assert names["$.body.tmp"] == "Fridge temperature"
+    assert names["$.body.load"] == "Load"
+    assert names["$.body.more"] == "More"
+    await firewall.stop()
+
+
 async def test_where_it_cannot_be_kept_all_stays_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a coarse grant of today would be made coarse by another unit after the next start."""
-    from engine.catalogue import known  # noqa: PLC0415
 
     async def full(*_: object) -> None:
         raise StorageError("no space")
@@ -250,11 +271,11 @@ def test_the_way_through_asks_the_catalogue_only_for_what_is_new() -> None:
 
 def test_the_packages_own_files_describe_a_real_station() -> None:
     catalogue, _ = read_folder()
-    known: Known | None = None
+    found: Known | None = None
     for template in (
         "POST cdnrtpdate.ecowitt.net/data/report/",
         "POST rtpdate.ecowitt.net/data/report/",
     ):
         told = catalogue.at(template, ())
-        known = next(one for one in told.values() if one.field.path == "$.body.tempinf")
-        assert (known.name, known.unit) == ("Indoor temperature", "°F")
+        found = next(one for one in told.values() if one.field.path == "$.body.tempinf")
+        assert (found.name, found.unit) == ("Indoor temperature", "°F")

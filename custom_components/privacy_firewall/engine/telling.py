@@ -37,7 +37,7 @@ def retold(
     """Return stored data points with what the catalogue says of them now, in the same order.
 
     `coarse` are the ids of those given coarse: how coarse hangs on unit and category, so these stay
-    as they were agreed to. It takes some 10 µs a data point: not for the event loop.
+    as they were agreed to.
     """
     listed = list(points)
     fields: dict[tuple[str, str], list[Field]] = {}

@@ -254,6 +254,31 @@ SMARTTHINGS_VACUUM = {
         }
     }
 }
+NETATMO = {
+    "body": {
+        "homes": [
+            {
+                "id": "5e1f0a2b3c4d5e6f7a8b9c0d", "name": "Casa", "altitude": 640,
+                "coordinates": [-3.70123, 40.41567], "country": "ES", "timezone": "Europe/Madrid",
+                "rooms": [{"id": "1122334455", "name": "Kitchen", "type": "kitchen"}],
+                "modules": [{"id": "70:ee:50:00:11:22", "type": "NAMain", "name": "Indoor"}],
+                "persons": [
+                    {
+                        "id": "00112233-4455-6677-8899-aabbccddee00", "pseudo": "Ana",
+                        "url": "https://images.example/face.jpg",
+                    }
+                ],
+            }
+        ],
+        "user": {"email": "ana@example.com", "language": "es-ES"},
+    },
+    "status": "ok",
+}  # fmt: skip
+SHELLY = {
+    "id": 0, "source": "MQTT", "output": True, "apower": 61.2, "voltage": 231.4, "current": 0.31,
+    "pf": 0.86, "aenergy": {"total": 412.7, "by_minute": [910.1, 905.0], "minute_ts": 1772352000},
+    "temperature": {"tC": 38.1, "tF": 100.6},
+}  # fmt: skip
 MEROSS_HEADER = {
     "messageId": "0123456789abcdef0123456789abcdef",
     "namespace": "Appliance.System.All", "method": "GETACK", "payloadVersion": 1,
@@ -305,6 +330,7 @@ _ACURITE = "hubapi.myacurite.com", "/weatherstation/updateweatherstation"
 _AIRGRADIENT = "hw.airgradient.com", "/sensors/airgradient:84fce6001122/measures"
 _MIELE = "api.mcs3.miele.com", "/v1/devices/000187654321"
 _HOME_CONNECT = "api.home-connect.com", "/api/homeappliances/0123456789012345/status"
+_NETATMO = "api.netatmo.com", "/api/homesdata"
 _WITHINGS = "wbsapi.withings.net", "/v2/measure"
 _SMARTTHINGS = (
     "api.smartthings.com",
@@ -327,6 +353,8 @@ def made_up() -> dict[str, list[Transmission]]:
         "tasmota": [sent("broker.example", "/tele/plug/SENSOR", TASMOTA)],
         "miele": [_answered(_MIELE, MIELE)],
         "home_connect": [_answered(_HOME_CONNECT, HOME_CONNECT)],
+        "netatmo": [_answered(_NETATMO, NETATMO)],
+        "shelly": [sent("broker.example", "/status/switch:0", SHELLY)],
         "withings": [
             sent(*_WITHINGS, one)
             for one in (WITHINGS_MEASURES, WITHINGS_SLEEP, WITHINGS_SUMMARY, WITHINGS_DEVICES)
@@ -412,6 +440,7 @@ def recorded() -> dict[str, list[Transmission]]:
         "home_connect": [
             _answered(_HOME_CONNECT, _recorded("http", "home_connect_status.json"))
         ],
+        "netatmo": [_answered(_NETATMO, _recorded("http", "netatmo_homesdata.json"))],
         "withings": [
             sent(*_WITHINGS, _recorded("http", f"withings_{one}.json"))
             for one in ("measurement", "sleep", "sleep_summary", "device")

@@ -10,7 +10,7 @@ from shapes import made_up, recorded
 from engine import learning
 from engine.catalogue.known import FOLDER, Catalogue, category_of, is_hidden, read_folder
 from engine.catalogue.reader import read_vendor
-from engine.catalogue.vendor import Payload, Transport, Vendor, compiled
+from engine.catalogue.vendor import Payload, Transport, Vendor, placed, stated_place
 from engine.learning import Learning
 from engine.model import Category, DataPoint, Kind, Transmission
 from engine.payload import request as requests
@@ -46,11 +46,11 @@ def learnt(messages: Iterable[Transmission], catalogue: Catalogue = CATALOGUE) -
 
 def unmet(vendor: Vendor, points: list[DataPoint]) -> set[str]:
     """The paths that a file states as verified and that no message had."""
-    met = {compiled(point.field) for point in points}
+    met = {placed(point.field) for point in points}
     return {
         str(one.field)
         for one in vendor.data_points
-        if not one.optional and compiled(one.field) not in met
+        if not one.optional and stated_place(one.field) not in met
     }
 
 
@@ -94,10 +94,10 @@ def test_a_recorded_message_has_every_path_that_is_stated(key: str) -> None:
 @pytest.mark.parametrize("key", VERIFIED)
 def test_what_is_learned_is_called_and_means_what_the_file_says(key: str) -> None:
     vendor = VENDORS[key]
-    stated = {compiled(one.field): one for one in vendor.data_points}
+    stated = {stated_place(one.field): one for one in vendor.data_points}
     points = learnt(made_up()[key])
     guessed = {point.id: point for point in learnt(made_up()[key], Catalogue())}
-    known = [(point, stated[compiled(point.field)]) for point in points if _is(point, stated)]
+    known = [(point, stated[placed(point.field)]) for point in points if _is(point, stated)]
     assert len(known) >= len([one for one in vendor.data_points if not one.optional])
     for point, one in known:
         assert point.name == one.name
@@ -110,7 +110,7 @@ def test_what_is_learned_is_called_and_means_what_the_file_says(key: str) -> Non
 
 
 def _is(point: DataPoint, stated: dict[object, object]) -> bool:
-    return compiled(point.field) in stated
+    return placed(point.field) in stated
 
 
 @pytest.mark.parametrize("key", VERIFIED)

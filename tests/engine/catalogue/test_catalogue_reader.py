@@ -133,6 +133,7 @@ def test_a_word_stays_the_text_that_it_is() -> None:
         ),
         ('["$.body.mode"]', '["$.elsewhere.mode"]', 21, "neutral[0]: a path starts"),
         ('["$.body.serial", "$.body.frost"]', '["$.body.serial"]', 22, "marks: one member alone"),
+        ('"$.body.frost"]', '"$.body.*"]', 22, "marks[1]: a mark is one member"),
         ('"xor:5a"', '"rot13"', 23, "framing[0]: no such framing"),
         ('"$.body.cold"', '"body.cold"', 25, "data_points[0].path: a field path starts"),
         (

@@ -13,11 +13,19 @@ from functools import cache
 import logging
 from pathlib import Path
 
-from ..errors import CatalogueError, PathSyntaxError
+from ..errors import CatalogueError
 from ..model import Category, Endpoint, Field
 from ..names import expand
 from .reader import read_vendor
-from .vendor import CalmAnswer, Known, Place, StatedRecipient, Vendor, compiled
+from .vendor import (
+    CalmAnswer,
+    Known,
+    Place,
+    StatedRecipient,
+    Vendor,
+    placed,
+    stated_place,
+)
 
 _LOGGER = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent / "vendors"
@@ -47,12 +55,14 @@ class Catalogue:
         self._at_host: dict[str, list[tuple[Endpoint, Vendor]]] = {}
         self._answers: dict[str, list[CalmAnswer]] = {}
         self._stated: dict[str, list[StatedRecipient]] = {}
-        self._marked: list[tuple[frozenset[Place], Vendor]] = []
+        self._marked: list[tuple[frozenset[Field], dict[Place, Known]]] = []
         self._places: dict[str, dict[Place, Known]] = {}
         for vendor in self.vendors:
-            self._places[vendor.key] = {compiled(one.field): one for one in vendor.data_points}
+            places = {stated_place(one.field): one for one in vendor.data_points}
+            self._places[vendor.key] = places
             if vendor.marks:
-                self._marked.append((frozenset(map(compiled, vendor.marks)), vendor))
+                unsure = {place: replace(one, sure=False) for place, one in places.items()}
+                self._marked.append((vendor.marks, unsure))
             for answer in vendor.answers:
                 self._answers.setdefault(answer.endpoint.host, []).append(answer)
             for recipient in vendor.recipients:
@@ -75,12 +85,11 @@ class Catalogue:
             key=lambda one: len(one[0].prefix),
         )
         found: dict[Place, Known] = {}
-        if self._marked and not claims:
-            seen = set(_compiled(fields))
-            for marks, vendor in self._marked:
+        if not claims:
+            seen = frozenset(fields)
+            for marks, places in self._marked:
                 if marks <= seen:
-                    for place, known in self._places[vendor.key].items():
-                        found.setdefault(place, replace(known, sure=False))
+                    found = places | found
         for _, vendor in claims:
             # The longest prefix last: it says more.
             found.update(self._places[vendor.key])
@@ -105,17 +114,9 @@ def _parts(template: str) -> tuple[str, str, str]:
     return method, host, slash + path
 
 
-def _compiled(fields: Iterable[Field]) -> Iterable[Place]:
-    for item in fields:
-        try:
-            yield compiled(item)
-        except PathSyntaxError:  # pragma: no cover - we wrote these paths ourselves
-            continue
-
-
 def find(known: Mapping[Place, Known], item: Field) -> Known | None:
     """Return what is known of one field."""
-    return known.get(compiled(item)) if known else None
+    return known.get(placed(item))
 
 
 def category_of(known: Known, guessed: Category, *, may_lower: bool) -> Category:

@@ -12,7 +12,7 @@ import re
 from ..errors import CatalogueError, PathSyntaxError
 from ..model import Category, Endpoint, Field, Purpose
 from ..names import expand
-from ..redaction.paths import parse
+from ..redaction.paths import ANY, parse
 from .document import Node, read
 from .quantities import QUANTITIES, UNITS
 from .vendor import (
@@ -25,7 +25,7 @@ from .vendor import (
     Transport,
     Vendor,
     Verified,
-    compiled,
+    stated_place,
 )
 
 UNKNOWN = "unknown"
@@ -68,7 +68,7 @@ def read_vendor(data: bytes, file: str) -> Vendor:
         transport=frozenset(root.choices("transport", Transport)),
         recipients=tuple(_recipient(one) for one in root.parts("recipients")),
         topics=root.texts("topics", 200, _topic),
-        marks=frozenset(_field(path, ()) for path in root.texts("marks", MAX_TEXT, _path)),
+        marks=frozenset(_field(path, ()) for path in root.texts("marks", MAX_TEXT, _mark)),
         data_points=tuple(known for one in root.parts("data_points") for known in _known(one)),
         framing=_framing(root),
         answers=tuple(_answer(one) for one in root.parts("answers")),
@@ -88,7 +88,7 @@ def _fits_together(vendor: Vendor, root: _Part) -> None:
         raise root.wrong("by_name_only", "then no data points, marks or answers are known")
     if vendor.verified is not None and not vendor.data_points:
         raise root.wrong("data_points", "something that was verified is wanted")
-    if len({compiled(one.field) for one in vendor.data_points}) < len(vendor.data_points):
+    if len({stated_place(one.field) for one in vendor.data_points}) < len(vendor.data_points):
         raise root.wrong("data_points", "a path stands twice")
     endpoints = [one for recipient in vendor.recipients for one in recipient.endpoints]
     if any(answer.endpoint not in endpoints for answer in vendor.answers):
@@ -374,6 +374,13 @@ def _path(text: str) -> str:
     ):  # fmt: skip
         raise ValueError("a path starts with a part of the message, as $.body")
     return text
+
+
+def _mark(text: str) -> str:
+    path = parse(_path(text))
+    if ANY in path.selectors:
+        raise ValueError("a mark is one member, without wildcards")
+    return str(path)
 
 
 def _sibling(text: str) -> str:

@@ -9,15 +9,20 @@ from datetime import date
 from enum import StrEnum
 
 from ..model import Category, Endpoint, Field, Purpose
-from ..redaction.paths import FieldPath, parse
+from ..redaction.paths import parse
 
-type Place = tuple[FieldPath, tuple[str, ...]]
-"""A field, whatever the spelling of its path."""
+type Place = tuple[str, tuple[str, ...]]
+"""A field, whatever the spelling of its path, and cheap to look up."""
 
 
-def compiled(item: Field) -> Place:
-    """Return a field with its path compiled; raises `PathSyntaxError`."""
-    return parse(item.path), item.siblings
+def placed(item: Field) -> Place:
+    """Return the place of a field that was found in a message: its path is spelled as ours are."""
+    return item.path.replace(".*", "[*]"), item.siblings
+
+
+def stated_place(item: Field) -> Place:
+    """Return the place of a field that a file states; raises `PathSyntaxError`."""
+    return placed(Field(str(parse(item.path)), item.siblings))
 
 
 class Transport(StrEnum):
