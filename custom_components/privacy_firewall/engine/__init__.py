@@ -58,6 +58,7 @@ from .matching import (
     Sample as MatchSample,
     State as MatchState,
     match,
+    twins as match_twins,
 )
 from .names import expand as expand_name, fold as fold_name
 from .neighbours import Neighbours
@@ -108,6 +109,7 @@ __all__ = [
     "load_faces",
     "load_lists",
     "match",
+    "match_twins",
     "may_be_same",
     "parse_path",
     "start_over",
