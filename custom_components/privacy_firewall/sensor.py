@@ -297,7 +297,9 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[ReportingEntity
     for description in SENSORS:
         yield ApplianceSensor(household, appliance_id, description)
     for point in household.firewall.promoted(appliance_id):
-        if household.firewall.has_sensor(point):
+        if household.firewall.has_sensor(point) and not household.matching.is_shown_elsewhere(
+            point
+        ):
             yield ReadingSensor(household, point)
     if household.dns.is_wanted:
         for description in NAME_SENSORS:

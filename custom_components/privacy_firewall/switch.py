@@ -15,7 +15,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
 from .engine.model import OPAQUE_FIELD, Consent, ConsentState, DataPoint, Recipient
-from .entity import RecipientEntity, async_keep_entities
+from .entity import ItemEntity, async_keep_entities
 from .household import Household, PrivacyFirewallConfigEntry
 from .lockdown import LockdownSwitch
 
@@ -48,7 +48,7 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[ConsentSwitch]:
                 yield ConsentSwitch(household, point, recipient)
 
 
-class ConsentSwitch(RecipientEntity, SwitchEntity):
+class ConsentSwitch(ItemEntity, SwitchEntity):
     """The household's decision about one data point and one recipient."""
 
     # Not a control of the appliance: areas, devices and assistants must not sweep it along.
@@ -66,6 +66,9 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
             "notice",
             "opens",
             "needed_by",
+            "matched_entity",
+            "match_confidence",
+            "match_reasons",
         }
     )
 
@@ -73,8 +76,7 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
         """Stand for a data point and a recipient."""
         super().__init__(household, point.appliance_id, f"{point.id}_{recipient.id}")
         self._item = point.id, recipient.id
-        self._point = point
-        self._name_by(recipient, data=point.name)
+        self._be_of(point, recipient)
         self._recipient = recipient
         self._deciding = asyncio.Lock()
         self._shown: tuple[object, ...] = ()
@@ -97,6 +99,7 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
         consents = self._household.firewall.consents
         # Only asked for while the recipient is known: without that it is unavailable.
         notice = consents.notice(self._recipient.id)
+        matched = self._matched
         return {
             **({"opens": OPENS_UNREAD} if self._point.field == OPAQUE_FIELD else {}),
             "data_point_id": self._point.id,
@@ -118,6 +121,9 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
             and consent is not None
             and consents.is_outdated(consent),
             "needed_by": self._household.needs.of(self._appliance_id),
+            "matched_entity": matched.entity_id if matched else None,
+            "match_confidence": matched.match.confidence if matched else None,
+            "match_reasons": list(matched.match.reasons) if matched else [],
         }
 
     @override
@@ -150,7 +156,14 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
         self._recipient = firewall.recipients.get(self._recipient.id, self._recipient)
         before = self._shown
         needs = self._household.needs.of(self._appliance_id)
-        self._shown = self._consent, self.is_on, self._point, self._recipient, needs
+        self._shown = (
+            self._consent,
+            self.is_on,
+            self._point,
+            self._recipient,
+            needs,
+            self._matched,
+        )
         return before != self._shown
 
 

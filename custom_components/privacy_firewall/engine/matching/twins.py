@@ -20,6 +20,8 @@ MANY = 8
 COMPARED = 64
 """The newest changes that are compared."""
 
+type _Change = tuple[float, object]
+
 
 def twins(points: Sequence[Point]) -> dict[str, str]:
     """Return which data point stands for which, by id: the first one for later ones like it.
@@ -44,22 +46,28 @@ def twins(points: Sequence[Point]) -> dict[str, str]:
 def _is_same(one: Series, other: Series) -> bool:
     if one.form is not other.form or one.constant or other.constant:
         return False
-    since = max(one.starts[0], other.starts[0]) + SLACK
-    until = min(one.end, other.end) - SLACK
+    since, until = max(one.starts[0], other.starts[0]), min(one.end, other.end) + SLACK
     mine, theirs = _changes(one, since, until), _changes(other, since, until)
-    # At the edges one of them may have told what the other had no time to tell.
+    # At the end one of them may have told what the other had no time to tell.
+    return any(
+        _is_same_course(a, b, one.form)
+        for a, b in ((mine, theirs), (mine[1:], theirs), (mine, theirs[1:]))
+    )
+
+
+def _is_same_course(mine: list[_Change], theirs: list[_Change], form: Form) -> bool:
     compared = min(len(mine), len(theirs))
-    if compared < (FEW if one.form is Form.NUMBERS else MANY) or abs(len(mine) - len(theirs)) > 1:
+    if compared < (FEW if form is Form.NUMBERS else MANY) or abs(len(mine) - len(theirs)) > 1:
         return False
     if any(
         a[1] != b[1] or abs(a[0] - b[0]) > SLACK
         for a, b in islice(zip(mine, theirs, strict=False), COMPARED)
     ):
         return False
-    return one.form is not Form.NUMBERS or len({value for _, value in mine[:compared]}) >= FEW - 1
+    return form is not Form.NUMBERS or len({value for _, value in mine[:compared]}) >= FEW - 1
 
 
-def _changes(series: Series, since: float, until: float) -> list[tuple[float, object]]:
+def _changes(series: Series, since: float, until: float) -> list[_Change]:
     """Return the changes in a time, the newest first."""
     return [
         (series.starts[index], series.values[index])
