@@ -197,6 +197,7 @@ class Household:
         async with self._changing_gate:
             self._gate = None
             await self.firewall.stop()
+        await self.matching.store.async_stop()
 
     async def async_update(self) -> None:
         """Bring a changed entry into force; raises `OSError` where the gate cannot move."""

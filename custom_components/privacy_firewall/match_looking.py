@@ -129,17 +129,18 @@ class Looking:
         chosen = list(most(found, self._matched(seen)))
         entities = [described(hass, one) for one in chosen]
         samples = firewall.samples.copy(appliance_id)
-        newest = (samples.newest(point.id) for point in seen)
+        newest = [one.at for point in seen if (one := samples.newest(point.id)) is not None]
         looked_at = (
             [point.id for point in seen],
-            max((one.at for one in newest if one is not None), default=None),
+            max(newest, default=None),
             [(one.id, one.entity_id, one.original_name, one.device_id) for one in found],
         )
         if self._looked.get(appliance_id) == looked_at and not again:
             return
-        findings = Findings(sure={}, unsure={}, twins={})
+        findings: Findings | None = None
         ids = {one.entity_id: one.id for one in chosen}
-        if seen and entities:
+        # After a start nothing was seen yet: then nothing is found, and nothing is over.
+        if newest and entities:
             question = Question(
                 points=(),
                 entities=await async_with_past(hass, entities),
@@ -181,23 +182,27 @@ class Looking:
     def _take(
         self,
         appliance_id: str,
-        findings: Findings,
+        findings: Findings | None,
         ids: Mapping[str, str],
         within: Collection[str],
     ) -> None:
         household = self._household
         # What was forgotten meanwhile is not to come back.
-        points = [one.id for one in household.firewall.data_points(appliance_id)]
-        findings = replace(
-            findings, sure={one: found for one, found in findings.sure.items() if one in points}
+        points = {one.id for one in household.firewall.data_points(appliance_id)}
+        taken = findings or Findings(sure={}, unsure={}, twins={})
+        taken = replace(
+            taken, sure={one: found for one, found in taken.sure.items() if one in points}
         )
-        if settle(self._store, findings, points=points, ids=ids, scope=within):
+        if settle(self._store, taken, points=points, ids=ids, scope=within):
             self._store.async_save_soon()
-        self._unsure[appliance_id] = {
-            point_id: tuple((ids[one.entity_id], one) for one in found)
-            for point_id, found in findings.unsure.items()
-            if point_id in points
-        }
+        if findings is not None:
+            self._unsure[appliance_id] = {
+                point_id: tuple((ids[one.entity_id], one) for one in found)
+                for point_id, found in findings.unsure.items()
+                if point_id in points
+            }
+        elif not within:
+            self._unsure[appliance_id] = {}
         household.matching.async_refresh()
 
     # --- What is unsure ---

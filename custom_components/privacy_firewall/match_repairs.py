@@ -45,6 +45,14 @@ def async_review_unsure(household: Household) -> None:
         unsure = household.matching.looking.unsure(appliance_id)
         if unsure is None:
             continue
+        before = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+        if before is not None and before.dismissed_version is not None:
+            # Ignored is left open: it comes again beside something new only.
+            store = household.matching.store
+            for point_id, found in unsure.items():
+                store.show(point_id, (entity for entity, _ in found))
+            store.async_save_soon()
+            unsure = {}
         if not unsure:
             ir.async_delete_issue(hass, DOMAIN, issue_id)
             continue

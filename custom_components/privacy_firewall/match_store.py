@@ -77,6 +77,7 @@ class MatchStore:
         self._matches: dict[str, Match] = {}
         self._rejected = _Pairs()
         self._shown = _Pairs()
+        self._is_behind = False
 
     async def async_load(self) -> None:
         """Read what is stored; of what cannot be read, nothing is known."""
@@ -93,6 +94,7 @@ class MatchStore:
 
     @callback
     def _written(self) -> dict[str, Any]:
+        self._is_behind = False
         return {
             "matches": {
                 point_id: {
@@ -111,11 +113,17 @@ class MatchStore:
     @callback
     def async_save_soon(self) -> None:
         """Store what the machine found, in a while."""
+        self._is_behind = True
         self._store.async_delay_save(self._written, SAVE_SECONDS)
 
     async def async_save(self) -> None:
         """Store what the household said, now."""
         await self._store.async_save(self._written())
+
+    async def async_stop(self) -> None:
+        """Store what was to be stored in a while."""
+        if self._is_behind:
+            await self.async_save()
 
     async def async_remove(self) -> None:
         """Delete what is stored."""
