@@ -313,6 +313,20 @@ async def test_the_device_is_removed_and_nothing_is_lost(
     assert registered(home, home.switch("Temperature")).device_id == own.id
 
 
+async def test_only_the_device_of_the_entity_is_removed(
+    home: Home, vendor: Vendor, shown: dict[str, er.RegistryEntry]
+) -> None:
+    """Home Assistant takes our switch off it after it removed what the switch is matched to."""
+    drawer = vendor.device("Drawer")
+    er.async_get(home.hass).async_update_entity(shown["Door open"].entity_id, device_id=drawer.id)
+    await settle(home)
+    assert registered(home, home.switch("Door open")).device_id == drawer.id
+    dr.async_get(home.hass).async_remove_device(drawer.id)
+    await settle(home)
+    assert "Door open" not in matched(home)
+    assert registered(home, home.switch("Door open")).device_id == shown["Humidity"].device_id
+
+
 async def test_an_appliance_that_is_linked_no_more_has_its_switches_back(
     home: Home, shown: dict[str, er.RegistryEntry]
 ) -> None:
@@ -369,6 +383,16 @@ async def test_what_cannot_be_read_is_not_known(
         await linked(home, Vendor(home))
         await look(home)
         assert len(matched(home)) == 3
+
+
+@pytest.mark.parametrize("version", [{"version": 9}, {"version": 0}])
+async def test_what_another_version_stored_stops_nothing(
+    hass, cloud, hass_storage: dict[str, Any], version: dict[str, int]
+) -> None:
+    hass_storage[KEY] = {"minor_version": 1, "key": KEY, "data": {"matches": {}}} | version
+    async with a_home(hass, cloud) as home:
+        assert await home.report() == 200
+        assert matched(home) == {}
 
 
 async def test_it_goes_with_the_appliance_and_with_the_entry(

@@ -7,14 +7,17 @@ machine found may give way to better evidence; what the household said, it never
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+import logging
 import math
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
 
+_LOGGER = logging.getLogger(__name__)
 VERSION = 1
 KEY = f"{DOMAIN}.matches"
 SAVE_SECONDS = 10.0
@@ -80,8 +83,15 @@ class MatchStore:
         self._is_behind = False
 
     async def async_load(self) -> None:
-        """Read what is stored; of what cannot be read, nothing is known."""
-        stored = await self._store.async_load()
+        """Read what is stored; of what cannot be read, nothing is known.
+
+        Names are not worth that anything else does not start.
+        """
+        try:
+            stored = await self._store.async_load()
+        except (HomeAssistantError, NotImplementedError) as err:
+            _LOGGER.warning("The stored matches cannot be read: %s", type(err).__name__)
+            return
         if not isinstance(stored, Mapping):
             return
         for point_id, one in _items(stored.get("matches")):

@@ -5,6 +5,7 @@ unsure is asked about in `match_repairs`. A match names and places our switches;
 consent, and neither does its end.
 """
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,8 @@ class Matching:
         self._shown: dict[str, Shown] = {}
         self._ids: frozenset[str] = frozenset()
         """By which what is matched may be named in an event: ids of entities and devices."""
+        self._is_any_gone = False
+        self._refreshing: asyncio.Handle | None = None
 
     async def async_load(self) -> None:
         """Read what was found before: switches are where they were from the start."""
@@ -72,6 +75,9 @@ class Matching:
         def stop() -> None:
             for one in undo:
                 one()
+            if self._refreshing is not None:
+                self._refreshing.cancel()
+                self._refreshing = None
 
         return stop
 
@@ -126,9 +132,10 @@ class Matching:
         entities, devices = er.async_get(self._hass), dr.async_get(self._hass)
         shown: dict[str, Shown] = {}
         ids: set[str] = set()
+        self._is_any_gone = False
         for point_id, match in self.store.all().items():
-            ids.add(match.entity)
             if (entity := entities.async_get(match.entity)) is None:
+                self._is_any_gone = True
                 continue
             device = (
                 devices.async_get(entity.device_id, include_composite_devices=False)
@@ -157,7 +164,6 @@ class Matching:
             self.async_tell_engine()
             self._household.links.async_link()
             self._household.async_changed()
-        async_review_unsure(self._household)
 
     @callback
     def async_tell_engine(self) -> None:
@@ -186,8 +192,10 @@ class Matching:
         if data["action"] == "update":
             known = data["entity_id"] in self._ids or data.get("old_entity_id") in self._ids
             return known and not _NAMES.isdisjoint(data["changes"])
-        # One that comes may be one that was gone.
-        return data["action"] == "create" or data["entity_id"] in self._ids
+        if data["action"] == "create":
+            # It may be one that was gone.
+            return self._is_any_gone
+        return data["entity_id"] in self._ids
 
     @callback
     def _is_device(self, data: dr.EventDeviceRegistryUpdatedData) -> bool:
@@ -195,8 +203,14 @@ class Matching:
 
     @callback
     def _follow(self, _: HomeAssistantEvent[Any]) -> None:
-        if self._ids:
-            self.async_refresh()
+        # In the next round: the registry may be about to take our own off the same device.
+        if self._refreshing is None:
+            self._refreshing = self._hass.loop.call_soon(self._refresh_now)
+
+    @callback
+    def _refresh_now(self) -> None:
+        self._refreshing = None
+        self.async_refresh()
 
     # --- What the household says ---
 
@@ -229,4 +243,5 @@ class Matching:
     async def _async_said(self) -> None:
         # Shown at once; should it not be stored, it is tried again with whatever comes next.
         self.async_refresh()
+        async_review_unsure(self._household)
         await self.store.async_save()
