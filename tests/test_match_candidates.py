@@ -7,6 +7,7 @@ from homeassistant.components.recorder import Recorder
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.recorder import get_instance
 import pytest
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
@@ -179,8 +180,11 @@ async def test_before_the_first_change_there_was_a_state(
     """One that has not changed for long is in no day that is asked for."""
     entity = vendor.entity(vendor.device(), "Foo")
     await past(home.hass, entity.entity_id, [(now - 20 * 86_400, "on")])
+    # As after a restart: the oldest one was found then.
+    get_instance(home.hass).states_manager._oldest_ts = now - 20 * 86_400
     (told,) = await async_with_past(home.hass, [described(home.hass, entity)])
-    assert {one.state for one in told.states} == {"on"}
+    assert [one.state for one in told.states] == ["on", "on"]
+    assert told.states[0].at == pytest.approx(now - match_candidates.PAST_DAYS * 86_400, abs=300)
 
 
 @pytest.mark.parametrize("error", [OperationalError("", {}, Exception()), RuntimeError("stopping")])
