@@ -24,7 +24,8 @@ FOR_ADMINISTRATORS = (
     "preview",
     "self_test",
 )
-ACTIONS = (*DECIDING, *FOR_ADMINISTRATORS, "get_receipt", "set_need")
+MATCHING = ("match", "unmatch", "find_matches")
+ACTIONS = (*DECIDING, *FOR_ADMINISTRATORS, *MATCHING, "get_receipt", "set_need")
 
 
 async def call(home: Home, action: str, /, **data: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.privacy_firewall import (
     action_fields,
     journal_actions,
+    match_actions,
     reading_actions,
     services,
 )
@@ -30,6 +31,7 @@ from custom_components.privacy_firewall.engine.model import ConsentState
 from tests.actions import (
     ACTIONS,
     FOR_ADMINISTRATORS,
+    MATCHING,
     a_family,
     a_user,
     call,
@@ -86,6 +88,7 @@ async def test_they_are_there_while_the_firewall_is_not_set_up(home: Home) -> No
         "forget": {"appliance_id": "Fridge"},
         "preview": {"appliance_id": "Fridge", "url": "http://cloud.example/"},
         "set_need": {"recipient_id": "nobody", "need": "needed"},
+        "match": {"matched_entity": "sensor.nothing"},
     }
     for action in ACTIONS:
         await refused("not_running", call(home, action, **asked.get(action, {})))
@@ -100,7 +103,13 @@ def test_every_error_has_its_text() -> None:
     texts = read_json("translations/en.json")["exceptions"]
     keys = {
         key
-        for module in (action_fields, journal_actions, reading_actions, services)
+        for module in (
+            action_fields,
+            journal_actions,
+            match_actions,
+            reading_actions,
+            services,
+        )
         for key in re.findall(r"(?:refusal|failure)\(\s*\"(\w+)\"", inspect.getsource(module))
     }
     keys |= {"recipient_not_one", "recipient_unknown"}
@@ -110,11 +119,12 @@ def test_every_error_has_its_text() -> None:
     assert named == ["stopped_but_for"]
 
 
-@pytest.mark.parametrize("action", FOR_ADMINISTRATORS)
+@pytest.mark.parametrize("action", [*FOR_ADMINISTRATORS, *MATCHING])
 async def test_what_tells_of_the_home_is_for_administrators(fridge: Home, action: str) -> None:
     asked = {
         "forget": {"appliance_id": "Fridge"},
         "preview": {"appliance_id": "Fridge", "url": "http://cloud.example/"},
+        "match": {"matched_entity": "sensor.nothing"},
     }
     user = await a_user(fridge)
     with pytest.raises(Unauthorized):

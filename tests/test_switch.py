@@ -86,6 +86,9 @@ async def test_it_tells_before_it_is_turned_on(home: Home) -> None:
         "sharing_outdated": False,
         "changed": None,
         "needed_by": [],
+        "matched_entity": None,
+        "match_confidence": None,
+        "match_reasons": [],
     }
     assert "Tells you when the door is open." in told["notice"]
     await home.turn("turn_on", home.switch("Temperature"))

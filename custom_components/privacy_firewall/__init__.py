@@ -16,6 +16,7 @@ from .const import DOMAIN, PLATFORMS
 from .engine import StorageError, all_paths
 from .household import Household, PrivacyFirewallConfigEntry, database_path
 from .issues import async_drop_all
+from .match_store import MatchStore
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -86,3 +87,4 @@ async def async_remove_entry(hass: HomeAssistant, entry: PrivacyFirewallConfigEn
             path.unlink(missing_ok=True)
 
     await hass.async_add_executor_job(delete)
+    await MatchStore(hass).async_remove()

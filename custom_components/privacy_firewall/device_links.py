@@ -1,5 +1,6 @@
 """Which device an appliance's entities belong to: another integration's, or one of our own."""
 
+from collections.abc import Callable
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -18,6 +19,9 @@ class DeviceLinks:
         self._hass = hass
         self._entry = entry
         self._devices: dict[str, dr.AnyDeviceEntry] = {}
+        self.placed: Callable[[er.RegistryEntry], dr.AnyDeviceEntry | None] = lambda _: None
+        """Where an entity of an appliance is instead: beside another integration's, if it is its
+        switch."""
 
     def get(self, appliance_id: str) -> dr.AnyDeviceEntry | None:
         """Return the device that an appliance's entities belong to."""
@@ -46,11 +50,11 @@ class DeviceLinks:
         for subentry in self._entry.get_subentries_of_type(SUBENTRY_APPLIANCE):
             device = self._devices[subentry.subentry_id] = self._device_for(subentry)
             for entity in er.async_entries_for_config_entry(entities, self._entry.entry_id):
-                if (
-                    entity.config_subentry_id == subentry.subentry_id
-                    and entity.device_id != device.id
-                ):
-                    entities.async_update_entity(entity.entity_id, device_id=device.id)
+                if entity.config_subentry_id != subentry.subentry_id:
+                    continue
+                where = self.placed(entity) or device
+                if entity.device_id != where.id:
+                    entities.async_update_entity(entity.entity_id, device_id=where.id)
             # Ours is of no use any more; it goes last, for it would take its entities with it.
             own = devices.async_get_device_by_identifier(
                 (DOMAIN, subentry.subentry_id), self._entry.entry_id

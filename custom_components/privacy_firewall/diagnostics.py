@@ -60,6 +60,7 @@ from .engine import Firewall, StorageError
 from .engine.model import Endpoint
 from .engine.naming import NameCounts
 from .issues import async_raised
+from .matching import Matching
 from .survey import is_at_home
 from .unclaimed import CONF_LEFT_DENIED
 
@@ -125,6 +126,9 @@ async def async_get_config_entry_diagnostics(
         told["dns_gate"] |= _asked(firewall)
         for appliance_id in firewall.appliances.keys() & told["appliances"].keys():
             told["appliances"][appliance_id] |= _observed(firewall, appliance_id)
+            told["appliances"][appliance_id]["matches"] = _matches(
+                entry.runtime_data.matching, appliance_id
+            )
         told["consents"] = _consents(firewall)
         told["storage"] = await _storage(firewall)
         told["journal"] = await _reasons(firewall)
@@ -257,6 +261,18 @@ def _observed(firewall: Firewall, appliance_id: str) -> dict[str, Any]:
             )
         ),
         "let_through_until": firewall.let_through_until(appliance_id),
+    }
+
+
+def _matches(matching: Matching, appliance_id: str) -> dict[str, Any]:
+    """Return what is matched and how surely, by data point id; no entity, no name, no figure."""
+    return {
+        point_id: {
+            "standing": shown.match.standing.value,
+            "confidence": shown.match.confidence,
+            "reasons": list(shown.match.kinds),
+        }
+        for point_id, shown in matching.shown_of(appliance_id)
     }
 
 

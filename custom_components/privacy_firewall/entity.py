@@ -33,8 +33,9 @@ from .engine.events import (
     RetryStorm,
     StorageChanged,
 )
-from .engine.model import Recipient
+from .engine.model import DataPoint, Recipient
 from .household import Household, PrivacyFirewallConfigEntry
+from .matching import Shown
 
 WRITE_SECONDS = 30
 """A state follows what an appliance reports at most once per this time, the newest one last."""
@@ -161,6 +162,28 @@ class RecipientEntity(PrivacyFirewallEntity):
     def available(self) -> bool:
         """Whether appliance and recipient are known."""
         return super().available and self._recipient_id in self._household.firewall.recipients
+
+
+class ItemEntity(RecipientEntity):
+    """An entity of a data point and a recipient.
+
+    Where the data point is an entity already, it is on that one's device and called after it.
+    """
+
+    _point: DataPoint
+
+    def _be_of(self, point: DataPoint, recipient: Recipient) -> None:
+        """Be about a data point and a recipient."""
+        self._point = point
+        shown = self._household.matching.of(point.id)
+        if (device := self._household.matching.device(point.id)) is not None:
+            self.device_entry = device
+        self._name_by(recipient, data=point.name if shown is None else shown.name)
+
+    @property
+    def _matched(self) -> Shown | None:
+        """The entity that the data point is."""
+        return self._household.matching.of(self._point.id)
 
 
 class HubEntity(FirewallEntity):
@@ -307,6 +330,7 @@ def async_keep_entities[T: PrivacyFirewallEntity](
                 firewall.recipients,
                 household.dns.shown_of(appliance_id),
                 household.essential.shown_of(appliance_id),
+                household.matching.shown_of(appliance_id),
             )
             if seen.get(appliance_id) == made_of:
                 continue

@@ -43,6 +43,7 @@ from .engine.model import DataPoint
 from .essential import NEED_KEY, Essential
 from .grants import CONSENT_KEY, GRANT_ALL_KEY, LEVEL_KEY, Grants
 from .issues import Issues
+from .matching import Matching
 from .observed import Observed
 from .starving import Needs
 from .stored import appliances, keeping, recipients
@@ -135,6 +136,8 @@ class Household:
         self.dns = DnsKeeper(self)
         self.bypass = Bypass(self)
         self.essential = Essential(self)
+        self.matching = Matching(self)
+        self.links.placed = self.matching.placed
         self.resolve_mac = MacTable(hass)
         self.readings: dict[str, Reading] = {}
         """The newest reading per data point, for sensors that are only being added."""
@@ -162,6 +165,7 @@ class Household:
         self._bound_journal()
         try:
             await self.firewall.start()
+            await self.matching.async_load()
             await self._async_configure()
             await self.observed.async_start()
             await self._open_gate()
@@ -178,6 +182,7 @@ class Household:
             self.issues.async_start(),
             self.bypass.async_start(),
             self.essential.async_start(),
+            self.matching.async_start(),
             # What was seen grows old by itself, and no event tells of it.
             async_track_time_interval(self.hass, self._look_again, LOOK_AGAIN),
             async_track_time_interval(self.hass, self._async_ask, ASK_AGAIN),
@@ -195,6 +200,7 @@ class Household:
         async with self._changing_gate:
             self._gate = None
             await self.firewall.stop()
+        await self.matching.store.async_stop()
 
     async def async_update(self) -> None:
         """Bring a changed entry into force; raises `OSError` where the gate cannot move."""
@@ -215,6 +221,8 @@ class Household:
         self.firewall.configure(appliances(self.entry), recipients(self.entry))
         # What was seen of an appliance goes with it; one that cannot be read just now is kept.
         await self.firewall.forget_all_but(frozenset(self.entry.subentries))
+        self.matching.async_forget_gone()
+        self.matching.async_tell_engine()
         self.links.async_link()
         self.dns.async_note()
         self._remove_entities_of_what_is_gone()

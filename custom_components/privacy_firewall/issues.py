@@ -46,6 +46,7 @@ RESTORED = "restored"
 QUESTIONS = "questions"
 NOTICE = "notice"
 STARVING = "starving"
+UNSURE = "unsure"
 """Kinds of issues. Those of one appliance or recipient have its id after theirs: `notice_<id>`."""
 
 SILENT_FOR = 30 * 24 * 3600.0
@@ -86,7 +87,8 @@ class Issues:
                 one()
             # Those that wait for an answer stay: a restart is none.
             for issue_id in async_raised(self._hass):
-                if not issue_id.startswith((JOURNAL_REPLACED, QUESTIONS, f"{NOTICE}_")):
+                kept = JOURNAL_REPLACED, QUESTIONS, f"{NOTICE}_", f"{UNSURE}_"
+                if not issue_id.startswith(kept):
                     self._drop(issue_id)
 
         return stop_all

@@ -18,7 +18,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.restore_state import RestoreEntity
 
 from .const import DOMAIN
-from .engine import Beside
+from .engine import Beside, EntityKind
 from .engine.events import Decided, Event, Reading
 from .engine.model import Category, DataPoint
 from .entity import ReportingEntity
@@ -37,12 +37,15 @@ def wants_entity(household: Household, point: DataPoint) -> bool:
     """Tell whether a promoted data point is shown as an entity of its own.
 
     Identifiers, credentials, media, free text and coordinates never are; what tells of health,
-    presence, place or children only where the household chose it. What there is already stays.
+    presence, place or children only where the household chose it. What an entity of the home shows
+    already needs none, nor what the catalogue says is no reading. What there is already stays.
     """
-    if not household.firewall.has_sensor(point):
+    if not household.firewall.has_sensor(point) or household.matching.is_shown_elsewhere(point):
         return False
+    stated = household.firewall.known(point)
+    is_none = stated is not None and stated.entity is EntityKind.NONE
     is_place = point.category is Category.LOCATION and words_of(point) & _COORDINATES
-    return not is_place or _registered(household, point) is not None
+    return not (is_none or is_place) or _registered(household, point) is not None
 
 
 def _registered(household: Household, point: DataPoint) -> Platform | None:
@@ -104,7 +107,12 @@ def _newest(household: Household, point: DataPoint) -> Value:
 
 def _shape(household: Household, point: DataPoint, unit: DataPoint | None, value: Value) -> Shape:
     beside = household.firewall.samples.newest(unit.id) if unit is not None else None
-    return shape_of(point, value, unit_beside=beside.value if beside is not None else None)
+    return shape_of(
+        point,
+        value,
+        unit_beside=beside.value if beside is not None else None,
+        stated=household.firewall.known(point),
+    )
 
 
 class LocalEntity(ReportingEntity):

@@ -1,8 +1,8 @@
 """What can be done about an issue: forms that open from Home Assistant's repairs.
 
 Here those of gates, files and appliances; `consent_repairs` has those of what people decide,
-`unclaimed` the one of calls that no recipient claims, and `stranger_repairs` the one of clients
-that nobody named.
+`unclaimed` the one of calls that no recipient claims, `stranger_repairs` the one of clients that
+nobody named, and `match_repairs` the one of data points that may be entities already.
 """
 
 from collections.abc import Callable
@@ -40,8 +40,10 @@ from .issues import (
     SILENT,
     STARVING,
     STORAGE,
+    UNSURE,
     async_raised,
 )
+from .match_repairs import UnsureFlow
 from .stranger_repairs import StrangersFlow
 from .strangers import ISSUE_STRANGERS
 from .unclaimed import CONF_LEFT_DENIED, ISSUE_UNCLAIMED, Call, UnclaimedFlow
@@ -367,5 +369,6 @@ _FLOWS: dict[str, Callable[[], RepairsFlow]] = {
     SILENT: ApplianceFlow,
     STARVING: StarvingFlow,
     STORAGE: StorageFlow,
+    UNSURE: UnsureFlow,
 }
 """By issue id, or what stands before the last `_` of it: the flow."""

@@ -22,7 +22,7 @@ from .engine.model import (
     Level,
     Recipient,
 )
-from .entity import RecipientEntity, async_keep_entities
+from .entity import ItemEntity, async_keep_entities
 from .grants import LEVEL_KEY
 from .household import Household, PrivacyFirewallConfigEntry
 
@@ -54,7 +54,7 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[LevelSelect]:
                 yield LevelSelect(household, point, recipient)
 
 
-class LevelSelect(RecipientEntity, SelectEntity):
+class LevelSelect(ItemEntity, SelectEntity):
     """The level at which a data point goes to a recipient."""
 
     _attr_entity_category = EntityCategory.CONFIG
@@ -66,7 +66,7 @@ class LevelSelect(RecipientEntity, SelectEntity):
         """Stand for a data point and a recipient."""
         super().__init__(household, point.appliance_id, f"{LEVEL_KEY}_{point.id}_{recipient.id}")
         self._item = point.id, recipient.id
-        self._name_by(recipient, data=point.name)
+        self._be_of(point, recipient)
         self._deciding = asyncio.Lock()
         self._shown: object = None
 

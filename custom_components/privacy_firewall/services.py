@@ -42,6 +42,7 @@ from .const import DOMAIN
 from .engine.model import OPAQUE_FIELD, ConsentState, Level
 from .household import Household
 from .journal_actions import async_setup_journal_actions
+from .match_actions import async_setup_match_actions
 from .need_actions import async_setup_need_actions
 from .reading_actions import async_setup_reading_actions
 
@@ -94,6 +95,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
     async_setup_reading_actions(hass)
     async_setup_journal_actions(hass)
     async_setup_need_actions(hass)
+    async_setup_match_actions(hass)
 
 
 # --- Consents ---

@@ -71,6 +71,14 @@ def _reads_a_cloud(integration: Integration) -> bool:
     return integration.iot_class in ("cloud_polling", "cloud_push")
 
 
+def is_cloudy(hass: HomeAssistant, domain: str) -> bool:
+    """Tell whether an integration reads from a cloud; one that is not loaded is not known to."""
+    try:
+        return _reads_a_cloud(async_get_loaded_integration(hass, domain))
+    except IntegrationNotLoaded:
+        return False
+
+
 class Needs:
     """Which integrations live on what an appliance sends: to be read before that is stopped.
 

@@ -15,7 +15,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
 from .engine.model import OPAQUE_FIELD, Consent, ConsentState, DataPoint, Recipient
-from .entity import RecipientEntity, async_keep_entities
+from .entity import ItemEntity, async_keep_entities
 from .household import Household, PrivacyFirewallConfigEntry
 from .lockdown import LockdownSwitch
 
@@ -48,7 +48,7 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[ConsentSwitch]:
                 yield ConsentSwitch(household, point, recipient)
 
 
-class ConsentSwitch(RecipientEntity, SwitchEntity):
+class ConsentSwitch(ItemEntity, SwitchEntity):
     """The household's decision about one data point and one recipient."""
 
     # Not a control of the appliance: areas, devices and assistants must not sweep it along.
@@ -69,6 +69,9 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
             "notice",
             "opens",
             "needed_by",
+            "matched_entity",
+            "match_confidence",
+            "match_reasons",
         }
     )
 
@@ -76,8 +79,7 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
         """Stand for a data point and a recipient."""
         super().__init__(household, point.appliance_id, f"{point.id}_{recipient.id}")
         self._item = point.id, recipient.id
-        self._point = point
-        self._name_by(recipient, data=point.name)
+        self._be_of(point, recipient)
         self._recipient = recipient
         self._deciding = asyncio.Lock()
         self._shown: tuple[object, ...] = ()
@@ -100,6 +102,7 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
         consents = self._household.firewall.consents
         # Only asked for while the recipient is known: without that it is unavailable.
         notice = consents.notice(self._recipient.id)
+        matched = self._matched
         return {
             **({"opens": OPENS_UNREAD} if self._point.field == OPAQUE_FIELD else {}),
             "data_point_id": self._point.id,
@@ -125,6 +128,9 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
             and consents.is_outdated(consent),
             "changed": consent.drift.value if consent and consent.drift else None,
             "needed_by": self._household.needs.of(self._appliance_id),
+            "matched_entity": matched.entity_id if matched else None,
+            "match_confidence": matched.match.confidence if matched else None,
+            "match_reasons": list(matched.match.reasons) if matched else [],
         }
 
     @override
@@ -157,7 +163,14 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
         self._recipient = firewall.recipients.get(self._recipient.id, self._recipient)
         before = self._shown
         needs = self._household.needs.of(self._appliance_id)
-        self._shown = self._consent, self.is_on, self._point, self._recipient, needs
+        self._shown = (
+            self._consent,
+            self.is_on,
+            self._point,
+            self._recipient,
+            needs,
+            self._matched,
+        )
         return before != self._shown
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from demo import dashboard
+from demo import dashboard, matches
 from demo.__main__ import BRUSHING, COMPRESSOR, only
 from demo.household import DENTIST, MARKETING, SERVICE_DESK
 import pytest
@@ -34,6 +34,7 @@ async def click(household, page, row, switch, wanted):
 
 
 async def test_the_device_page_has_an_opt_in_switch_for_each_consent(household, page, shoot):
+    await matches.find(household)
     await device_page(household, page, "fridge")
 
     switches = await household.consent_switches("fridge")

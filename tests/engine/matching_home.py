@@ -1,6 +1,6 @@
 """A home for tests of matching: what happened, told on a wire and shown by an entity."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 import random
 
 from engine import matching
@@ -77,8 +77,12 @@ def _state(value: float | str | bool) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
-def match(points: Sequence[Point], entities: Sequence[Entity]) -> matching.Result:
-    return matching.match(points, entities, device="Thing", now=NOW)
+def match(
+    points: Sequence[Point],
+    entities: Sequence[Entity],
+    barred: Collection[tuple[str, str]] = (),
+) -> matching.Result:
+    return matching.match(points, entities, device="Thing", now=NOW, barred=barred)
 
 
 def pairs(result: matching.Result) -> set[tuple[str, str]]:

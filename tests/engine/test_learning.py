@@ -206,6 +206,24 @@ def test_newcomers_take_no_place() -> None:
     assert late in learning.promoted([late, *early], frozenset({late.id}))
 
 
+def test_what_is_matched_has_an_entity_and_takes_no_place_of_what_came_by_itself() -> None:
+    serial = point("$.body.serial", "abc")
+    early = [point(f"$.body.x{number}.door", "open") for number in range(20)]
+    before = learning.promoted([serial, *early], frozenset())
+    matched = frozenset({serial.id, early[0].id, early[19].id})
+    after = learning.promoted([serial, *early], frozenset(), matched)
+    assert {one.id for one in after} == {one.id for one in before} | matched
+
+
+def test_what_is_matched_stays_within_the_entities_of_an_appliance() -> None:
+    early = [point(f"$.body.x{number}.door", "open") for number in range(60)]
+    matched = frozenset(one.id for one in early)
+    picked = learning.promoted(early, frozenset(), matched)
+    assert sum(2 for _ in picked) == learning.MAX_ENTITIES
+    # What somebody picked has its place all the same.
+    assert early[59] in learning.promoted(early, frozenset({early[59].id}), matched)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "by_itself", "chosen"),
     [

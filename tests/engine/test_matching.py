@@ -1,5 +1,7 @@
 """Data points meet the entities that show the same, by what both tell and when."""
 
+from dataclasses import replace
+
 from matching_home import (
     HOUR,
     NOW,
@@ -16,7 +18,7 @@ from matching_home import (
 )
 import pytest
 
-from engine.matching import ReasonKind
+from engine.matching import Point, ReasonKind, Sample, twins
 from engine.matching.assign import THRESHOLD
 
 WARM = {"device_class": "temperature", "unit": "°C"}
@@ -307,6 +309,67 @@ def test_an_entity_has_one_source_at_most():
     sent = [point("$.body.x1", course), point("$.body.oven.temperature", course)]
 
     assert pairs(match(sent, shown)) == {("$.body.oven.temperature", "sensor.a")}
+
+
+# --- What the household said before ---
+
+
+def test_a_barred_pair_is_not_found_again_and_the_next_best_wins():
+    course = walk("a")
+    shown = [
+        entity("sensor.a", "Oven temperature", course, **WARM),
+        entity("sensor.b", "Temperature of the oven", course, device="Other", **WARM),
+    ]
+    sent = [point("$.body.oven.temperature", course)]
+    assert ("$.body.oven.temperature", "sensor.a") in pairs(match(sent, shown))
+
+    barred = {("$.body.oven.temperature", "sensor.a"), ("nothing", "sensor.b")}
+    result = match(sent, shown, barred=barred)
+
+    assert pairs(result) == {("$.body.oven.temperature", "sensor.b")}
+    assert all(one.entity_id == "sensor.b" for one in result.asked)
+
+
+# --- One item sent to several recipients ---
+
+
+def to_another(one: Point) -> Point:
+    return replace(one, id=f"{one.id}/2", path=f"{one.path}Today", template="POST y/collect")
+
+
+@pytest.mark.parametrize(
+    "sent", [point("$.body.x", walk("a")), point("$.body.x", openings("a", 30))]
+)
+def test_what_tells_the_same_to_two_recipients_is_one(sent: Point):
+    later = replace(
+        to_another(sent),
+        samples=tuple(Sample(at=one.at + 2, value=one.value) for one in sent.samples),
+    )
+    other = replace(to_another(point("$.body.y", walk("b"))), id="other")
+
+    assert twins([sent, other, later]) == {later.id: sent.id}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (point("$.body.x", walk("a")), point("$.body.x", walk("b"))),
+        (point("$.body.x", openings("a", 30)), point("$.body.x", openings("b", 30))),
+        (point("$.body.x", [(0.0, 4.0)]), point("$.body.x", [(0.0, 4.0)])),
+        (point("$.body.x", walk("a")[:4]), point("$.body.x", walk("a")[:4])),
+        (point("$.body.x", openings("a", 3)), point("$.body.x", openings("a", 3))),
+        (point("$.body.x", walk("a")), point("$.body.x", [(t + 900, v) for t, v in walk("a")])),
+        (point("$.body.x"), point("$.body.x")),
+    ],
+    ids=["numbers", "words", "constant", "few", "few words", "later", "nothing"],
+)
+def test_what_may_be_unlike_is_kept_apart(one: Point, other: Point):
+    assert twins([one, to_another(other)]) == {}
+
+
+def test_what_goes_in_one_message_is_kept_apart():
+    sent = point("$.body.x", walk("a"))
+    assert twins([sent, replace(sent, id="again", path="$.body.y")]) == {}
 
 
 # --- What comes out ---

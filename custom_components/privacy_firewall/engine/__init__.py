@@ -65,6 +65,7 @@ from .matching import (
     Sample as MatchSample,
     State as MatchState,
     match,
+    twins as match_twins,
 )
 from .names import expand as expand_name, fold as fold_name
 from .neighbours import Neighbours
@@ -124,6 +125,7 @@ __all__ = [
     "load_lists",
     "load_vendors",
     "match",
+    "match_twins",
     "may_be_same",
     "parse_framing",
     "parse_path",

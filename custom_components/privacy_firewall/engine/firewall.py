@@ -494,6 +494,13 @@ class Firewall:
         """Return the data points of an appliance that have entities."""
         return self._pipeline.promoted(self._appliances[appliance_id])
 
+    def note_matched(self, appliance_id: str, point_ids: frozenset[str]) -> None:
+        """Take note of which data points are entities of other integrations: they have switches.
+
+        It changes no consent.
+        """
+        self._pipeline.note_matched(appliance_id, point_ids)
+
     def may_be_coarse(self, point: DataPoint) -> bool:
         """Tell whether a data point can be given coarse at all."""
         return may_be_coarse(point.kinds, point.category, point.unit)

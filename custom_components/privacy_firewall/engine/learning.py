@@ -335,10 +335,13 @@ def opaque(
     )
 
 
-def promoted(points: Iterable[DataPoint], chosen: frozenset[str]) -> list[DataPoint]:
+def promoted(
+    points: Iterable[DataPoint], chosen: frozenset[str], matched: frozenset[str] = frozenset()
+) -> list[DataPoint]:
     """Return the data points that have entities: those chosen, then the most telling by themselves.
 
-    Opaque traffic always has: it is all that an appliance sends.
+    Opaque traffic always has: it is all that an appliance sends. Those `matched` to an entity that
+    exists go before what comes by itself, as long as there is room in all.
 
     At most `MAX_PROMOTED_PER_RECIPIENT` per recipient and `MAX_ENTITIES` in all come by themselves,
     readings first. What was seen earlier goes first, so nothing seen later takes its place.
@@ -352,14 +355,25 @@ def promoted(points: Iterable[DataPoint], chosen: frozenset[str]) -> list[DataPo
         entities += _cost(point, chosen)
         for recipient in point.recipients:
             counts[recipient] = counts.get(recipient, 0) + 1
+    shown: set[str] = set()
+    for point in listed:
+        if point.id in matched and point.id not in chosen:
+            if entities + _cost(point, chosen) > MAX_ENTITIES:
+                continue
+            picked.append(point)
+            shown.add(point.id)
+            entities += _cost(point, chosen)
     for point in sorted(listed, key=lambda point: (point.first_seen, _rank(point))):
         if point.id in chosen or _rank(point) >= _UNRANKED:
             continue
-        if entities + _cost(point, chosen) <= MAX_ENTITIES and all(
+        # One that is matched counts as if it came by itself, so that others neither come nor go.
+        cost = 0 if point.id in shown else _cost(point, chosen)
+        if entities + cost <= MAX_ENTITIES and all(
             counts.get(one, 0) < MAX_PROMOTED_PER_RECIPIENT for one in point.recipients
         ):
-            picked.append(point)
-            entities += _cost(point, chosen)
+            if point.id not in shown:
+                picked.append(point)
+            entities += cost
             for recipient in point.recipients:
                 counts[recipient] = counts.get(recipient, 0) + 1
     return picked

@@ -118,6 +118,7 @@ class Pipeline:
         self._remember = remember
         self._known: dict[str, _Known] = {}
         self._unclaimed: dict[tuple[str, str, str], int] = {}
+        self._matched: dict[str, frozenset[str]] = {}
         self._promoted: dict[str, list[DataPoint]] = {}
         self._shown: dict[tuple[str, str], dict[Field, DataPoint]] = {}
         self.learning = Learning()
@@ -143,8 +144,15 @@ class Pipeline:
         self._promoted.pop(appliance_id, None)
         self._shown.clear()
 
+    def note_matched(self, appliance_id: str, point_ids: frozenset[str]) -> None:
+        """Take note of which data points other integrations show: they have entities of ours."""
+        if self._matched.get(appliance_id, frozenset()) != point_ids:
+            self._matched[appliance_id] = point_ids
+            self.learned(appliance_id)
+
     def forget(self, appliance_id: str) -> None:
         """Forget what was seen of an appliance."""
+        self._matched.pop(appliance_id, None)
         self.learning.forget(appliance_id)
         self.samples.forget(appliance_id)
         self._known.pop(appliance_id, None)
@@ -438,7 +446,8 @@ class Pipeline:
         points = self._promoted.get(appliance.id)
         if points is None:
             chosen = appliance.promoted | self._consented(appliance.id)
-            points = learning.promoted(self.learning.of(appliance.id), chosen)
+            matched = self._matched.get(appliance.id, frozenset())
+            points = learning.promoted(self.learning.of(appliance.id), chosen, matched)
             self._promoted[appliance.id] = points
         return points
 

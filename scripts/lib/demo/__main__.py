@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import ClientError
 
-from . import dashboard, in_time, names, payloads
+from . import dashboard, in_time, matches, names, payloads
 from .home_assistant import PASSWORD, USER, HomeAssistantError, complaints
 from .household import (
     DENTIST,
@@ -267,13 +267,14 @@ async def tell(page: Page, folder: Path, *, once: bool) -> None:
         await story.nothing_consented("fridge", 1)
         await story.switch("fridge", COMPRESSOR, SERVICE_DESK, 2, on=True)
         await story.switch("fridge", COMPRESSOR, SERVICE_DESK, 3, on=False)
+        await matches.tell(page, household, 4)
         await in_time.an_automation_waits(household, "toothbrush")
-        await story.nothing_consented("toothbrush", 4)
-        await in_time.it_reacted(page, household, 5)
-        await story.switch("toothbrush", BRUSHING, DENTIST, 6, on=True)
-        await story.switch("toothbrush", BRUSHING, DENTIST, 7, on=False)
-        await in_time.a_grant_runs_out(page, household, ("toothbrush", BRUSHING, DENTIST), 8)
-        names_at = await names.tell(page, household, folder, 9)
+        await story.nothing_consented("toothbrush", 5)
+        await in_time.it_reacted(page, household, 6)
+        await story.switch("toothbrush", BRUSHING, DENTIST, 7, on=True)
+        await story.switch("toothbrush", BRUSHING, DENTIST, 8, on=False)
+        await in_time.a_grant_runs_out(page, household, ("toothbrush", BRUSHING, DENTIST), 9)
+        names_at = await names.tell(page, household, folder, 10)
         await in_time.the_gate_is_tested(page, household)
         await story.nothing_to_complain_about()
         page.summary()

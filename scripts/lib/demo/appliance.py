@@ -3,8 +3,9 @@
 As a process: `appliance NAME SERVER FROM ORIGIN…`. NAME is `fridge` or `toothbrush`. SERVER is
 where it believes its clouds to be: an address and port (the request still names the cloud: the
 home's DNS leads here), or a base URL that was typed in. FROM is its own address; ORIGIN says for
-each of its reports where that is meant to go. Each line on standard input makes it send every
-report once and say what it sent and heard, as a line of JSON; it ends with its standard input.
+each of its reports where that is meant to go. Its first line is the port at which it can be asked
+at home, 0 for none. Each line on standard input makes it send every report once and say what it
+sent and heard, as a line of JSON; it ends with its standard input.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from . import payloads
+from .at_home import AtHome
 from .processes import Child
 
 _APPLIANCES = {"fridge": payloads.FRIDGE, "toothbrush": payloads.TOOTHBRUSH}
@@ -37,9 +39,10 @@ class Sent:
 class Appliance:
     """The process of an appliance."""
 
-    def __init__(self, child: Child, name: str) -> None:
+    def __init__(self, child: Child, name: str, port: int) -> None:
         self._child = child
         self.name = name
+        self.port = port
 
     @classmethod
     async def start(
@@ -57,7 +60,7 @@ class Appliance:
             output=folder / f"{name}.log",
             talks=True,
         )
-        return cls(child, name)
+        return cls(child, name, int(await child.hear()))
 
     async def report(self) -> list[Sent]:
         """Let it report, and return what it sent, in order, with the answers."""
@@ -98,11 +101,15 @@ def _send(server: str, address: str, origin: str, report: payloads.Report) -> Se
 def main(arguments: list[str]) -> None:
     """Report per line of standard input until it ends."""
     name, server, address, *origins = arguments
+    at_home = AtHome(address) if name == "fridge" else None
+    print(at_home.port if at_home else 0, flush=True)
     for count, _ in enumerate(sys.stdin, start=1):
         sent = [
             _send(server, address, origin, report(count))
             for origin, report in zip(origins, _APPLIANCES[name], strict=True)
         ]
+        if at_home is not None:
+            at_home.say(count, payloads.fridge_status(count))
         print(json.dumps([asdict(one) for one in sent]), flush=True)
 
 

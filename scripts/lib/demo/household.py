@@ -94,6 +94,8 @@ class Household:
         self.clouds = clouds
         self.gate = f"127.0.0.1:{free_port()}"
         self.entry_id = ""
+        self.fridge_entry = ""
+        """Of the fridge's own integration."""
         self.subentries: dict[str, str] = {}
         """Ids of appliances and recipients, by title."""
         self.appliances: dict[str, Appliance] = {}
@@ -130,9 +132,19 @@ class Household:
         )
 
     async def add_fridge(self, folder: Path) -> None:
-        """Tell the firewall of a fridge at an address, and switch the fridge on."""
-        await self.add_appliance({"name": "Fridge", "addresses": [FRIDGE_ADDRESS]})
+        """Switch a fridge on, add its own integration, and tell the firewall of its device."""
         await self._switch_on(folder, "fridge", self.gate, FRIDGE_ADDRESS, SERVICE_DESK, MARKETING)
+        home, port = self.home_assistant, self.appliances["fridge"].port
+        made = await home.flow("flow", "frostco", {"host": FRIDGE_ADDRESS, "port": port})
+        self.fridge_entry = made["result"]["entry_id"]
+        device = next(
+            one["id"]
+            for one in await home.ask("config/device_registry/list")
+            if self.fridge_entry in one["config_entries"]
+        )
+        await self.add_appliance(
+            {"name": "Fridge", "device_id": device, "addresses": [FRIDGE_ADDRESS]}
+        )
 
     async def add_toothbrush(self, folder: Path) -> None:
         """Tell the firewall of a toothbrush, and type the address it names into the toothbrush."""
