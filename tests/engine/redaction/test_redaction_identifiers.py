@@ -36,7 +36,8 @@ def test_words(name: str, words: list[str]) -> None:
         "anna@example.org", "192.0.2.7", "2001:db8::1:2", "2023-09-02", "2023-09-02T10:39:45Z",
         "02.09.2023", "10:39", "1618691453", "12345", "-12345", "52.516263", "52.5162,13.3777",
         "0x1234abcd", "deadbeef1", "f998be4b9ccc9e136fd8cd8e8e344c31", "abc123def456",
-        "12:34:56:00:01:01:01:b8",
+        "12:34:56:00:01:01:01:b8", "airgradient:84fce6001122", "id=1234567", "meter.84fce6001122",
+        "probe;84:fc:e6:00:11:22",
     ],
 )  # fmt: skip
 def test_name_that_is_data(name: str) -> None:

@@ -35,7 +35,8 @@ _COORDINATES = re.compile(r"[+-]?\d{1,3}\.\d{3,}\s*[,;/ ]\s*[+-]?\d{1,3}\.\d{3,}
 _STAND_IN = re.compile(r"_\d+")
 _OURS = re.compile(r"_\d+|\*+")
 """Like the names we give to withheld names, or the mark of a segment that is data."""
-_PARTS = re.compile(r"[@{}/?#=&]")
+_PARTS = re.compile(r"[@{}/?#=&;,|]")
+_JOINTS = re.compile(r"[:.]")
 _SHAPES = (_OURS, _MAC, _UUID, _EMAIL, _IP, _DATE, _HEX, _DIGITS, _RANDOM, _COORDINATES)
 _IDENTITY_SHAPES = (_MAC, _UUID, _EMAIL, _COORDINATES)
 
@@ -95,14 +96,14 @@ def looks_like_data(name: str) -> bool:
     """Tell whether a member name or URL segment is a value in the place of a name.
 
     MACs, UUIDs, times, e-mail addresses, numbers of five digits or more, hexadecimal of eight or
-    more with a digit, and random-looking strings of twelve or more with three digits. Of names in
-    XML (`@attribute`, `{namespace}element`) each part is looked at.
+    more with a digit, and random-looking strings of twelve or more with three digits. Of what is
+    joined of parts (`sensor:84fce6001122`, XML's `{namespace}element`) each is looked at.
     """
-    if name.startswith(("@", "{")):
-        parts = [part for part in _PARTS.split(name) if part]
-        parts += [piece for part in parts for piece in part.split(":") if piece != part]
-        return any(shape.fullmatch(part) for part in parts for shape in _SHAPES)
-    return any(shape.fullmatch(name) for shape in _SHAPES)
+    if any(shape.fullmatch(name) for shape in _SHAPES):
+        return True
+    parts = [part for part in _PARTS.split(name) if part]
+    parts += [piece for part in parts for piece in _JOINTS.split(part) if piece != part]
+    return parts != [name] and any(shape.fullmatch(part) for part in parts for shape in _SHAPES)
 
 
 def spoken(host: str) -> str:
