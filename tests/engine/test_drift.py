@@ -1,5 +1,6 @@
 """Drift: what is no longer what was granted stays home, with the very message that shows it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 import json
 from pathlib import Path
@@ -179,6 +180,15 @@ def test_a_unit_in_the_text_itself() -> None:
     assert judged(profile, "71.4 °F") is Drift.UNIT
 
 
+def test_from_one_to_a_hundred_many_things_go() -> None:
+    profile = Profile(appliance_id="a")
+    for at in range(40):
+        profile.take([Number("1")], (), 1800.0 * at)
+    assert judged(profile, Number("100")) is None
+    profile.take([Number("1.2")], (), 90_000.0)
+    assert judged(profile, Number("1200")) is Drift.UNIT
+
+
 def test_infinity_is_no_number_of_this_range() -> None:
     profile, _, _ = after(indoors, 1)
     assert judged(profile, Number("1e999")) is Drift.RANGE
@@ -231,6 +241,7 @@ TEMP = "$.body.fridge.temp"
     ("raw", "what"),
     [
         (body(40.1, "F"), Drift.UNIT),
+        (body(4.4, "F"), Drift.UNIT),
         (body(1_700_000_000), Drift.RANGE),
         (body(52.520312), Drift.PRECISION),
     ],
@@ -346,6 +357,41 @@ async def test_a_preview_shows_it_and_suspends_nothing(house: House) -> None:
     preview = await house.firewall.inspection.preview(
         "fridge", method="POST", url=f"http://{house.host}/v1/report", body=body(1_700_000_000)
     )
-    assert TEMP in str(preview)
+    assert TEMP in {point.field.path for point in preview.withheld}
+    assert preview.outgoing is not None
+    assert b"1700000000" not in preview.outgoing.body
     assert await house.firewall.consents.records() == records
     assert suspended(house) == {}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_grant_on_its_way_did_not_know_of_it(house: House, *, restarts: bool) -> None:
+    """Recorded before the drift is: what was agreed to was what it had been."""
+    await settled(house)
+    point = house.points()[TEMP]
+    await asyncio.gather(
+        house.give(TEMP), house.firewall.consents.suspend_drifted({point.id: Drift.RANGE})
+    )
+    if restarts:
+        await house.restart()
+    assert suspended(house) == {TEMP: Drift.RANGE}
+    assert "temp" not in (await received(house, body()))["fridge"]
+
+
+async def test_its_switch_stays(house: House) -> None:
+    """Also of one that would not have one by itself."""
+    readings = {f"reading{chr(97 + at)}": 4 for at in range(20)}
+    for _ in range(drift.ENOUGH):
+        await house.ask(house.request(json.dumps(readings).encode()))
+    shown = house.firewall.promoted("fridge")
+    hidden = next(
+        point
+        for point in house.firewall.data_points("fridge")
+        if "reading" in point.name.lower() and point not in shown
+    )
+    await house.give(hidden.field.path)
+    assert hidden in house.firewall.promoted("fridge")
+    name = hidden.field.path.rpartition(".")[2]
+    await house.ask(house.request(json.dumps(readings | {name: 1_700_000_000}).encode()))
+    assert suspended(house) == {hidden.field.path: Drift.RANGE}
+    assert hidden.id in {point.id for point in house.firewall.promoted("fridge")}

@@ -12,6 +12,9 @@ The way through. A gate reads one transmission and hands it to `pipeline`, which
 
 All but the journal is one pure function, `examination.examine`.
 
+What a data point is comes from its name and values (`traits`) and from figures (`profiles`); where
+a granted one is another thing than those say, `drift` tells so before the policy decides.
+
 Names go a way of their own, `lookups`: a question has no fields to redact. It is refused, led to a
 gate that can read, or asked anew of the household's resolvers:
 

@@ -131,13 +131,12 @@ def _number(profile: Profile, text: str, quantity: str | None) -> Drift | None:
 
 
 def _precision(profile: Profile, text: str) -> Drift | None:
-    if profile.fractions < ENOUGH or profile.distinct < 2 or len(text) < FINE + 2:
-        return None
-    if "." not in text:
+    if "." not in text or len(text) < FINE + 2:
         return None
     decimals = decimals_of(text)
-    is_finer = decimals >= FINE and decimals >= profile.decimals + FINER
-    return Drift.PRECISION if is_finer else None
+    if decimals < FINE or decimals < profile.decimals + FINER:
+        return None
+    return Drift.PRECISION if profile.fractions >= ENOUGH and profile.distinct >= 2 else None
 
 
 def _is_outside(number: float, low: float, high: float) -> bool:

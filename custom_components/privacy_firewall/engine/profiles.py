@@ -19,12 +19,11 @@ from dataclasses import dataclass, field
 import json
 import math
 import sqlite3
-import threading
 from typing import Any
 
 from . import stated_units
 from .errors import StorageError
-from .model import Category, DataPoint, Field, Leaf
+from .model import Category, DataPoint, Field, Leaf, Number
 from .redaction.fields import Found
 from .shapes import Shape, shape_of
 from .storage import Database, Job
@@ -32,6 +31,8 @@ from .traits import Behaviour
 
 SKETCH_BITS = 256
 """Bits by which unlike values are counted: up to some hundred well enough."""
+LOOKED_AT = 32
+"""Values of one data point in one message that are looked at one by one; of more, what is cheap."""
 MAX_DISTINCT = 512
 MILESTONES = frozenset({8, 64, 512, 4096})
 """Messages after which it is thought over anew what a data point is."""
@@ -126,18 +127,18 @@ class Profile:
         self.messages += 1
         self.until = max(self.until, now)
         before = self.shapes
-        hashed = 0
         number: float | None = None
-        for value in values:
-            one = hash(value) if isinstance(value, (str, bool)) or value is None else 0
-            hashed = hash((hashed, one))
-            self.sketch |= 1 << (one & (SKETCH_BITS - 1))
+        for value in values[:LOOKED_AT]:
+            self.sketch |= 1 << (_hash(value) & (SKETCH_BITS - 1))
             shape = shape_of(value)
             self.shapes |= _BITS[shape]
             if shape is Shape.NUMBER or shape is Shape.EPOCH:
                 number = self._number(str(value))
             elif (unit := stated_units.behind_number(value)) is not None:
                 units = (*units, unit)
+        if len(values) > LOOKED_AT:
+            self._rest([one for one in values[LOOKED_AT:] if type(one) is Number])
+        hashed = hash(tuple(map(_hash, values)))
         if self.last_hash is not None and hashed != self.last_hash:
             self.changes += 1
         self.last_hash = hashed
@@ -161,6 +162,18 @@ class Profile:
             if "." in text:
                 self.decimals = max(self.decimals, decimals_of(text))
         return number
+
+    def _rest(self, texts: list[Number]) -> None:
+        """Count in the many further numbers of one array: their bounds, and the longest of them."""
+        finite = [one for one in map(float, texts) if math.isfinite(one)]
+        if not finite:
+            return
+        self._number(max(texts, key=len))
+        self.numbers += len(texts) - 1
+        self.fractions += len(finite) - 1
+        if self.has_bounds and self.low is not None and self.high is not None:
+            self.low = min(self.low, *finite)
+            self.high = max(self.high, *finite)
 
     def _move(self, number: float) -> None:
         if self.last is not None:
@@ -220,6 +233,11 @@ _BITS = {shape: 1 << at for at, shape in enumerate(_SHAPES)}
 _NAMED = {shape.value: shape for shape in _SHAPES}
 
 
+def _hash(value: Leaf) -> int:
+    """Return a number for a value that says nothing of it: salted anew with every start."""
+    return 0 if isinstance(value, (dict, list)) else hash(value)
+
+
 def decimals_of(text: str) -> int:
     """Return how many decimals a number is told with, without what floating point adds."""
     if len(text) > DECIMALS_OF + 1:
@@ -240,14 +258,17 @@ def coarse_bound(number: float, *, up: bool) -> float:
 
 
 class Profiles:
-    """The profiles of all data points. `observe` may run in any thread."""
+    """The profiles of all data points.
+
+    `observe` may run in any thread, also while another one or the disk looks at them: nothing waits
+    for it. At worst a message is missing in a figure, which nobody relies on.
+    """
 
     def __init__(self, database: Database) -> None:
         """Keep the file."""
         self._database = database
         self.by_id: dict[str, Profile] = {}
         self._unstored: dict[str, None] = {}
-        self._lock = threading.Lock()
 
     def get(self, point_id: str) -> Profile | None:
         """Return what is known of a data point."""
@@ -267,31 +288,27 @@ class Profiles:
             values.setdefault(item, []).append(value)
         units = stated_units.read(leaves)
         anew: list[str] = []
-        with self._lock:
-            for item, seen in values.items():
-                if (point := points.get(item)) is None:
-                    continue
-                profile = self.by_id.get(point.id)
-                if profile is None:
-                    profile = self.by_id[point.id] = Profile(
-                        appliance_id=point.appliance_id,
-                        has_bounds=point.category not in _UNBOUNDED,
-                    )
-                stated = [
-                    one
-                    for one in units.get(item, ())
-                    if stated_units.may_be_of(one, point.quantity)
-                ]
-                if profile.take(seen, stated, now):
-                    anew.append(point.id)
-                self._unstored[point.id] = None
+        for item, seen in values.items():
+            if (point := points.get(item)) is None:
+                continue
+            profile = self.by_id.get(point.id)
+            if profile is None:
+                profile = self.by_id[point.id] = Profile(
+                    appliance_id=point.appliance_id,
+                    has_bounds=point.category not in _UNBOUNDED,
+                )
+            stated = [
+                one for one in units.get(item, ()) if stated_units.may_be_of(one, point.quantity)
+            ]
+            if profile.take(seen, stated, now):
+                anew.append(point.id)
+            self._unstored[point.id] = None
         return anew
 
     def forget(self, appliance_id: str) -> None:
         """Drop the profiles of an appliance; from the disk `memory` takes them."""
-        with self._lock:
-            gone = [key for key, one in self.by_id.items() if one.appliance_id == appliance_id]
-            for key in gone:
+        for key, one in list(self.by_id.items()):
+            if one.appliance_id == appliance_id:
                 del self.by_id[key]
                 self._unstored.pop(key, None)
 
@@ -329,12 +346,11 @@ class Profiles:
 
     def keeping(self, ids: Iterable[str]) -> Job[None]:
         """Return the job that writes the profiles of these data points as they are now."""
-        with self._lock:
-            rows = [
-                (key, one.appliance_id, json.dumps(one.kept()))
-                for key in dict.fromkeys(ids)
-                if (one := self.by_id.get(key)) is not None
-            ]
+        rows = [
+            (key, one.appliance_id, json.dumps(one.kept()))
+            for key in dict.fromkeys(ids)
+            if (one := self.by_id.get(key)) is not None
+        ]
 
         def write(connection: sqlite3.Connection) -> None:
             connection.executemany("INSERT OR REPLACE INTO profiles VALUES (?, ?, ?)", rows)

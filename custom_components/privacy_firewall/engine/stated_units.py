@@ -83,7 +83,9 @@ def canonical(text: str) -> str:
 
 def behind_number(value: Leaf) -> str | None:
     """Return the unit in a text such as `21.4 °C`; None where there is no number or no unit."""
-    if not isinstance(value, str) or len(value) > LONGEST or not value or value[-1].isdigit():
+    if not isinstance(value, str) or not 2 <= len(value) <= LONGEST:
+        return None
+    if value[0] not in "+-0123456789" or value[-1].isdigit():
         return None
     match = _WITH_NUMBER.fullmatch(value)
     if match is None:
