@@ -22,6 +22,7 @@ FOR_ADMINISTRATORS = (
     "forget",
     "verify",
     "preview",
+    "preview_data_points",
     "self_test",
 )
 ACTIONS = (*DECIDING, *FOR_ADMINISTRATORS, "get_receipt", "set_need")

@@ -82,6 +82,7 @@ async def test_it_tells_before_it_is_turned_on(home: Home) -> None:
         "notice_version": 1,
         "sharing_outdated": False,
         "needed_by": [],
+        "also_reveals": [],
     }
     assert "Tells you when the door is open." in told["notice"]
     await home.turn("turn_on", home.switch("Temperature"))

@@ -66,6 +66,7 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
             "notice",
             "opens",
             "needed_by",
+            "also_reveals",
         }
     )
 
@@ -118,7 +119,13 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
             and consent is not None
             and consents.is_outdated(consent),
             "needed_by": self._household.needs.of(self._appliance_id),
+            "also_reveals": self._also_reveals(),
         }
+
+    def _also_reveals(self) -> list[str]:
+        """Return what the recipient learns beside it, by names."""
+        told = self._household.firewall.inspection.also_reveals(self._point, self._recipient.id)
+        return [one.sentence for one in told]
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
@@ -150,7 +157,8 @@ class ConsentSwitch(RecipientEntity, SwitchEntity):
         self._recipient = firewall.recipients.get(self._recipient.id, self._recipient)
         before = self._shown
         needs = self._household.needs.of(self._appliance_id)
-        self._shown = self._consent, self.is_on, self._point, self._recipient, needs
+        told = self._also_reveals()
+        self._shown = self._consent, self.is_on, self._point, self._recipient, needs, told
         return before != self._shown
 
 

@@ -62,9 +62,11 @@ from .matching import (
 )
 from .names import expand as expand_name, fold as fold_name
 from .neighbours import Neighbours
+from .point_preview import PointPreview, RecipientPreview
 from .preview import Preview
 from .receipts import Receipt, subject_of
 from .redaction.paths import parse as parse_path
+from .revealing import Revealed
 from .routes import Routes
 from .samples import Samples
 from .selftest import Report as SelfTestReport
@@ -92,9 +94,12 @@ __all__ = [
     "Neighbours",
     "NotCoarseError",
     "PathSyntaxError",
+    "PointPreview",
     "Preview",
     "Query",
     "Receipt",
+    "RecipientPreview",
+    "Revealed",
     "Role",
     "Routes",
     "Samples",
