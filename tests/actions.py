@@ -22,6 +22,7 @@ FOR_ADMINISTRATORS = (
     "forget",
     "verify",
     "preview",
+    "preview_data_points",
     "self_test",
 )
 MATCHING = ("match", "unmatch", "find_matches")

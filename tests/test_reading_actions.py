@@ -297,3 +297,89 @@ async def test_nothing_happens_by_a_preview(fridge: Home, caplog: pytest.LogCapt
     assert fridge.household.firewall.data_points(fridge.subentry(FRIDGE).subentry_id) == points
     assert await call(fridge, "get_disclosures") == entries
     assert fridge.cloud.received == []
+
+
+# --- Data points ---
+
+
+async def test_data_points_are_previewed(fridge: Home) -> None:
+    await call(fridge, "grant", **pair(fridge, "Program"))
+    response = await call(fridge, "preview_data_points", appliance_id=FRIDGE)
+    assert (response["count"], response["left_out"]) == (len(response["data_points"]), 0)
+    [seen] = [one for one in response["data_points"] if one["name"] == "Temperature"]
+    assert (seen["last_value"], seen["unit"], seen["value_hidden"]) == (4.5, "°C", False)
+    assert seen["last_seen"].startswith("20")
+    [to] = seen["recipients"]
+    assert to["recipient"] == "Frostline (service)"
+    assert (to["sharing"], to["exact"], to["coarse"], to["withheld"]) == (False, 4.5, 0, "dropped")
+    assert to["also_reveals"] == []
+
+
+async def test_a_preview_names_what_else_is_revealed(home: Home) -> None:
+    await home.report({"dewptf": 51.2, "humidity": 61, "tempf": 60.1})
+    asked = {"appliance_id": FRIDGE, "data_point_id": home.point("Dewptf")}
+    await call(home, "grant", **pair(home, "Humidity"))
+    response = await call(home, "preview_data_points", recipient_id=FROSTLINE, **asked)
+    [seen] = response["data_points"]
+    [found] = seen["recipients"][0]["also_reveals"]
+    assert found["data_point_id"] == home.point("Tempf")
+    assert set(found["from"]) == {home.point("Dewptf"), home.point("Humidity")}
+    assert found["less_when_coarse"] is True
+    # The switch says so before it is turned on, with names and without values.
+    shown = home.hass.states.get(home.switch("Dewptf"))
+    assert shown is not None
+    assert shown.attributes["also_reveals"] == [found["what"]]
+    assert "60.1" not in str(shown.attributes)
+    # Once the recipient gets it anyway, it is no news.
+    await call(home, "grant", **pair(home, "Tempf"))
+    shown = home.hass.states.get(home.switch("Dewptf"))
+    assert shown is not None
+    assert shown.attributes["also_reveals"] == []
+
+
+async def test_values_of_previews_stand_in_the_answer_alone(
+    fridge: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A text that has no sensor of its own.
+    await fridge.report(
+        {"temperature": 4.5, "remark": f"Back at eight, {SECRET}", "serial": "AB12"}
+    )
+    fired: list[Event] = []
+    fridge.hass.bus.async_listen("*", fired.append)
+    caplog.clear()
+    response = await call(fridge, "preview_data_points", appliance_id=FRIDGE)
+    [remark] = [one for one in response["data_points"] if one["name"] == "Remark"]
+    assert SECRET in remark["last_value"]
+    [serial] = [one for one in response["data_points"] if one["name"] == "Serial"]
+    assert (serial["last_value"], serial["value_hidden"]) == (None, True)
+    assert "AB12" not in str(response)
+    assert SECRET not in str([event.data for event in fired])
+    assert SECRET not in caplog.text
+    assert SECRET not in str([state.as_dict() for state in fridge.hass.states.async_all()])
+
+
+async def test_a_preview_of_data_points_is_bounded(home: Home) -> None:
+    await home.report({f"item{'x' * number}": "eco" for number in range(250)})
+    response = await call(home, "preview_data_points", appliance_id=FRIDGE)
+    assert (response["count"] > 250, len(response["data_points"])) == (True, 100)
+    assert response["left_out"] == response["count"] - 100
+    # Those with switches come first.
+    promoted = home.household.firewall.promoted(home.subentry(FRIDGE).subentry_id)
+    first = [one["id"] for one in response["data_points"][: len(promoted)]]
+    assert first == [point.id for point in promoted]
+
+
+@pytest.mark.parametrize(
+    ("asked", "key"),
+    [
+        ({"data_point_id": "0123456789abcdef"}, "data_point_unknown"),
+        ({"recipient_id": "Nobody"}, "recipient_unknown"),
+        ({"appliance_id": "Nobody"}, "appliance_unknown"),
+    ],
+)
+async def test_unknown_data_points_are_refused(
+    fridge: Home, asked: dict[str, str], key: str
+) -> None:
+    with pytest.raises(ServiceValidationError) as raised:
+        await call(fridge, "preview_data_points", **({"appliance_id": FRIDGE} | asked))
+    assert raised.value.translation_key == key

@@ -89,6 +89,7 @@ async def test_it_tells_before_it_is_turned_on(home: Home) -> None:
         "matched_entity": None,
         "match_confidence": None,
         "match_reasons": [],
+        "also_reveals": [],
     }
     assert "Tells you when the door is open." in told["notice"]
     await home.turn("turn_on", home.switch("Temperature"))

@@ -38,7 +38,14 @@ from .action_fields import (
     title_of,
 )
 from .const import DOMAIN
-from .engine import Preview, Receipt, StorageError, subject_of
+from .engine import (
+    PointPreview,
+    Preview,
+    Receipt,
+    RecipientPreview,
+    StorageError,
+    subject_of,
+)
 from .engine.model import DataPoint
 from .engine.sentences import SENTENCES
 from .household import Household
@@ -70,7 +77,16 @@ PREVIEW = probatio.Schema(
         probatio.Optional(ATTR_BODY_BASE64): cv.string,
     }
 )
+PREVIEW_DATA_POINTS = probatio.Schema(
+    OF_APPLIANCE
+    | {
+        probatio.Optional(ATTR_RECIPIENT_ID): cv.string,
+        probatio.Optional(ATTR_DATA_POINT_ID): probatio.All(cv.ensure_list, [cv.string]),
+    }
+)
 NOTHING = probatio.Schema({})
+MAX_PREVIEWED = 100
+"""Data points that one answer tells of."""
 
 
 @callback
@@ -79,6 +95,7 @@ def async_setup_reading_actions(hass: HomeAssistant) -> None:
     for name, action, schema, supports in (
         ("verify", _verify, NOTHING, SupportsResponse.ONLY),
         ("preview", _preview, PREVIEW, SupportsResponse.ONLY),
+        ("preview_data_points", _preview_data_points, PREVIEW_DATA_POINTS, SupportsResponse.ONLY),
         ("self_test", _self_test, NOTHING, SupportsResponse.OPTIONAL),
     ):
         async_register_admin_service(hass, DOMAIN, name, action, schema, supports)
@@ -267,3 +284,81 @@ def _told(preview: Preview) -> dict[str, Any]:
 
 def _points(points: tuple[DataPoint, ...]) -> list[dict[str, str]]:
     return [{"id": one.id, "name": one.name, "path": str(one.field)} for one in points]
+
+
+async def _preview_data_points(call: ServiceCall) -> ServiceResponse:
+    """Say of data points what was seen last, and what a recipient would get of it.
+
+    The only place where values are shown beside an appliance's own entities; in the answer alone.
+    """
+    household = async_household(call.hass)
+    appliance_id = async_appliance(household, call.data)
+    recipient_id = async_recipient(household, call.data)
+    firewall = household.firewall
+    seen = {point.id: point for point in firewall.data_points(appliance_id)}
+    wanted: list[str] = call.data.get(ATTR_DATA_POINT_ID, [])
+    if any(one not in seen for one in wanted):
+        raise refusal("data_point_unknown")
+    # Those with entities are asked about first.
+    first = {point.id: point for point in firewall.promoted(appliance_id)} | seen
+    points = [
+        point
+        for point in first.values()
+        if (not wanted or point.id in wanted) and recipient_id in (None, *point.recipients)
+    ]
+    told = [
+        _previewed(household, one, recipient_id)
+        for one in firewall.inspection.points(appliance_id, points[:MAX_PREVIEWED])
+    ]
+    left_out = len(points) - len(told)
+    return {
+        "count": len(points),
+        "left_out": left_out,
+        "data_points": cast("JsonArrayType", told),
+    }
+
+
+def _previewed(household: Household, one: PointPreview, recipient_id: str | None) -> dict[str, Any]:
+    point = one.point
+    return {
+        "id": point.id,
+        "name": point.name,
+        "path": str(point.field),
+        "endpoint": point.template,
+        "category": point.category.value,
+        "unit": point.unit,
+        "last_value": one.value,
+        "last_seen": None if one.seen_at is None else _iso(one.seen_at),
+        "value_hidden": one.is_hidden,
+        "recipients": [
+            _would_get(household, point, each)
+            for each in one.recipients
+            if recipient_id in (None, each.recipient.id)
+        ],
+    }
+
+
+def _would_get(household: Household, point: DataPoint, each: RecipientPreview) -> dict[str, Any]:
+    return {
+        "recipient": title_of(each.recipient),
+        "recipient_id": each.recipient.id,
+        "sharing": household.firewall.is_sharing(point.id, each.recipient.id),
+        "exact": each.exact,
+        "coarse": each.coarse,
+        "coarse_possible": each.coarse_possible,
+        "withheld": each.withheld.value,
+        "neutral": each.neutral,
+        "also_reveals": [
+            {
+                "what": found.sentence,
+                "data_point_id": found.told,
+                "from": list(found.givers),
+                "less_when_coarse": found.is_less_when_coarse,
+            }
+            for found in each.also_reveals
+        ],
+    }
+
+
+def _iso(seconds: float) -> str:
+    return dt_util.utc_from_timestamp(seconds).isoformat()

@@ -72,6 +72,7 @@ class ConsentSwitch(ItemEntity, SwitchEntity):
             "matched_entity",
             "match_confidence",
             "match_reasons",
+            "also_reveals",
         }
     )
 
@@ -131,7 +132,13 @@ class ConsentSwitch(ItemEntity, SwitchEntity):
             "matched_entity": matched.entity_id if matched else None,
             "match_confidence": matched.match.confidence if matched else None,
             "match_reasons": list(matched.match.reasons) if matched else [],
+            "also_reveals": self._also_reveals(),
         }
+
+    def _also_reveals(self) -> list[str]:
+        """Return what the recipient learns beside it, by names."""
+        told = self._household.firewall.inspection.also_reveals(self._point, self._recipient.id)
+        return [one.sentence for one in told]
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
@@ -170,6 +177,7 @@ class ConsentSwitch(ItemEntity, SwitchEntity):
             self._recipient,
             needs,
             self._matched,
+            self._also_reveals(),
         )
         return before != self._shown
 

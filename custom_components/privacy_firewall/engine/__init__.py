@@ -73,9 +73,11 @@ from .matching import (
 from .names import expand as expand_name, fold as fold_name
 from .neighbours import Neighbours
 from .payload.framing import parse as parse_framing, spell as spell_framing
+from .point_preview import PointPreview, RecipientPreview
 from .preview import Preview
 from .receipts import Receipt, subject_of
 from .redaction.paths import parse as parse_path
+from .revealing import Revealed
 from .routes import Routes
 from .samples import Samples
 from .selftest import Report as SelfTestReport
@@ -107,9 +109,12 @@ __all__ = [
     "Neighbours",
     "NotCoarseError",
     "PathSyntaxError",
+    "PointPreview",
     "Preview",
     "Query",
     "Receipt",
+    "RecipientPreview",
+    "Revealed",
     "Role",
     "Routes",
     "Samples",

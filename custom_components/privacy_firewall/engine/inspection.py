@@ -1,18 +1,34 @@
 """What the household may look into: previews, receipts, and the journal as a file."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 
-from . import preview, receipt_page, receipts
+from . import point_preview, preview, receipt_page, receipts
 from .clock import ForwardClock
 from .consents import Consents
 from .export import Format, Names, export
 from .journal import Journal, Query
 from .model import Appliance, DataPoint, Recipient
 from .pipeline import Pipeline
+from .point_preview import PointPreview
 from .preview import Preview
 from .receipts import Receipt
+from .revealing import Revealed, Revealing
+
+
+@dataclass(slots=True)
+class _Telling:
+    """What an appliance's data points tell of each other, as long as it has the same ones.
+
+    `promoted` is the pipeline's own list: another one where data points or consents are others.
+    """
+
+    promoted: list[DataPoint]
+    revealing: Revealing
+    shared: Mapping[str, frozenset[str]]
+    told: dict[tuple[str, str], tuple[Revealed, ...]]
 
 
 class Inspection:
@@ -33,6 +49,7 @@ class Inspection:
         self._journal = journal
         self._clock = clock
         self._stated = stated
+        self._tellings: dict[str, _Telling] = {}
 
     async def preview(
         self,
@@ -51,6 +68,54 @@ class Inspection:
         return await preview.preview(
             self._pipeline, appliance, method=method, url=url, headers=headers, body=body
         )
+
+    def points(self, appliance_id: str, points: Iterable[DataPoint]) -> Iterator[PointPreview]:
+        """Say of data points what was seen last, and what each recipient would get of it.
+
+        Values: for the household's eyes only. Raises `KeyError` for an unknown appliance.
+        """
+        appliances, recipients = self._stated()
+        appliance = appliances[appliance_id]
+        telling = self._telling(appliance)
+        for point in points:
+            yield point_preview.preview(
+                appliance,
+                point,
+                self._pipeline.samples.newest(point.id),
+                recipients,
+                shared=telling.shared,
+                revealing=telling.revealing,
+            )
+
+    def also_reveals(self, point: DataPoint, recipient_id: str) -> tuple[Revealed, ...]:
+        """Return what a recipient that gets a data point learns of those it does not get."""
+        appliance = self._stated()[0].get(point.appliance_id)
+        if appliance is None:
+            return ()
+        telling = self._telling(appliance)
+        asked = point.id, recipient_id
+        if asked not in telling.told:
+            granted = telling.shared.get(recipient_id, frozenset())
+            telling.told[asked] = tuple(telling.revealing.of(point, recipient_id, granted))
+        return telling.told[asked]
+
+    def _telling(self, appliance: Appliance) -> _Telling:
+        promoted = self._pipeline.promoted(appliance)
+        known = self._tellings.get(appliance.id)
+        if known is None or known.promoted is not promoted:
+            shared: dict[str, set[str]] = {}
+            for consent in self._consents.ledger.current.values():
+                if consent.appliance_id == appliance.id and self._consents.is_in_force(consent):
+                    shared.setdefault(consent.recipient_id, set()).add(consent.data_point_id)
+            known = self._tellings[appliance.id] = _Telling(
+                promoted,
+                Revealing(self._pipeline.learning.of(appliance.id)),
+                {recipient_id: frozenset(ids) for recipient_id, ids in shared.items()},
+                {},
+            )
+            for gone in self._tellings.keys() - self._stated()[0].keys():
+                del self._tellings[gone]
+        return known
 
     async def receipts(
         self,

@@ -375,10 +375,15 @@ def _is_functional(question: Question, recipient: Recipient, item: Field) -> boo
 
 def _withhold(question: Question, item: Field) -> Obligation:
     point = question.known.get(item)
-    if point is None or point.category in _NEVER_NEUTRAL or "*" in item.path:
+    return DROP if point is None else withholding(point, question.recipients)
+
+
+def withholding(point: DataPoint, recipients: Iterable[Recipient]) -> Obligation:
+    """Return what becomes of a data point that one of its recipients may not have."""
+    if point.category in _NEVER_NEUTRAL or "*" in point.field.path:
         return DROP
-    path = paths.parse(item.path)
-    for recipient in question.recipients:
+    path = paths.parse(point.field.path)
+    for recipient in recipients:
         if not any(paths.parse(pattern).matches(path) for pattern in recipient.neutral):
             return DROP
     return Obligation(action=Action.NEUTRALISE, kinds=point.kinds)
