@@ -10,8 +10,9 @@ Nothing of it is stored, told in an event or logged; it goes with the appliance,
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 import math
 import sys
 
@@ -65,7 +66,7 @@ class _Shelf:
     """One appliance."""
 
     rings: dict[str, _Ring] = field(default_factory=dict[str, _Ring])
-    newest: dict[str, Sample] = field(default_factory=dict[str, Sample])
+    newest: dict[str, tuple[float, Value]] = field(default_factory=dict[str, tuple[float, Value]])
     size: int = 0
 
 
@@ -77,64 +78,62 @@ class Samples:
         self._shelves: dict[str, _Shelf] = {}
         self._home: dict[str, str] = {}
 
-    def note(self, point: DataPoint, at: float, values: Iterable[Leaf]) -> None:
+    def note(self, point: DataPoint, at: float, values: Sequence[Leaf]) -> None:
         """Keep what one message has of a data point, at a time in seconds since 1970.
 
         An array's items are several; the first few are kept, and the last as the newest. What is
         not newer than what is known is left out.
         """
-        plain = [_plain(value) for value in values]
-        if not plain:
+        if not values:
             return
-        shelf = self._shelves.setdefault(point.appliance_id, _Shelf())
+        shelf = self._shelves.get(point.appliance_id)
+        if shelf is None:
+            shelf = self._shelves[point.appliance_id] = _Shelf()
         before = shelf.newest.get(point.id)
-        if at <= before.at if before is not None else len(shelf.newest) >= MAX_KNOWN:
+        if before is None:
+            if len(shelf.newest) >= MAX_KNOWN:
+                return
+            self._home[point.id] = point.appliance_id
+            shelf.size += _NEWEST
+        elif at <= before[0]:
             return
-        self._home[point.id] = point.appliance_id
-        last = plain[-1]
-        newest = shelf.newest[point.id] = Sample(
-            at=at, value=last[:MAX_NEWEST] if isinstance(last, str) else last
-        )
-        shelf.size += _NEWEST + _text_size(newest.value)
-        if before is not None:
-            shelf.size -= _NEWEST + _text_size(before.value)
-        kept = plain[:MAX_ITEMS]
-        is_long = any(isinstance(value, str) and len(value) > MAX_TEXT for value in kept)
-        if point.category not in _UNTOLD and not is_long:
+        else:
+            shelf.size -= _text_size(before[1])
+        last = _plain(values[-1])
+        newest = last[:MAX_NEWEST] if isinstance(last, str) else last
+        shelf.newest[point.id] = at, newest
+        shelf.size += _text_size(newest)
+        kept = [last] if len(values) == 1 else [_plain(value) for value in values[:MAX_ITEMS]]
+        if point.category not in _UNTOLD and not any(map(_is_long, kept)):
             ring = shelf.rings.get(point.id)
             if ring is None and len(shelf.rings) < MAX_POINTS:
                 ring = shelf.rings[point.id] = _Ring()
             if ring is not None:
                 self._append(shelf, ring, at, kept)
-        while shelf.size > MAX_BYTES:
-            longest = max(shelf.rings.values(), key=lambda one: len(one.times), default=None)
-            if longest is None or not longest.times:
-                return
-            _drop(shelf, longest, max(1, len(longest.times) // 4))
+        if shelf.size > MAX_BYTES:
+            _shorten(shelf)
 
     def _append(self, shelf: _Shelf, ring: _Ring, at: float, kept: list[Value]) -> None:
-        shared = [ring.words.get(one, one) if isinstance(one, str) else one for one in kept]
-        for one in shared:
-            if isinstance(one, str) and len(ring.words) < MAX_WORDS:
-                ring.words.setdefault(one, one)
+        shared = [_shared(ring.words, one) if isinstance(one, str) else one for one in kept]
         value: _Seen = tuple(shared) if len(shared) > 1 else shared[0]
+        times, values = ring.times, ring.values
         if (
-            len(ring.times) > 1
-            and at - ring.times[-2] < THIN
-            and _is_same(ring.values[-1], value)
-            and _is_same(ring.values[-2], value)
+            len(times) > 1
+            and at - times[-2] < THIN
+            and _is_same(values[-1], value)
+            and _is_same(values[-2], value)
         ):
             # Still within a run: its end moves on.
-            ring.times[-1] = at
+            times[-1] = at
             return
-        ring.times.append(at)
-        ring.values.append(value)
+        times.append(at)
+        values.append(value)
         shelf.size += _size(value)
-        old = sum(1 for _ in _until(ring.times, at - RETENTION))
-        if len(ring.times) - old > MAX_SAMPLES:
+        if times[0] < at - RETENTION:
+            _drop(shelf, ring, sum(1 for _ in takewhile((at - RETENTION).__gt__, times)))
+        if len(times) > MAX_SAMPLES:
             # Some at once, so that not each new one moves all.
-            old = len(ring.times) - MAX_SAMPLES * 7 // 8
-        _drop(shelf, ring, old)
+            _drop(shelf, ring, MAX_SAMPLES // 8)
 
     def of(self, point_id: str) -> tuple[Sample, ...]:
         """Return what is kept of a data point, oldest first; items of an array at one time."""
@@ -151,7 +150,8 @@ class Samples:
     def newest(self, point_id: str) -> Sample | None:
         """Return the newest value of a data point, text cut; None where none was seen."""
         shelf = self._shelves.get(self._home.get(point_id, ""))
-        return shelf.newest.get(point_id) if shelf is not None else None
+        found = shelf.newest.get(point_id) if shelf is not None else None
+        return None if found is None else Sample(at=found[0], value=found[1])
 
     def copy(self, appliance_id: str) -> Samples:
         """Return what is kept of one appliance by itself, to be read in another thread."""
@@ -204,14 +204,29 @@ def _text_size(value: Value) -> int:
     return sys.getsizeof(value) if isinstance(value, str) else 0
 
 
-def _until(times: array[float], since: float) -> Iterable[float]:
-    for at in times:
-        if at >= since:
+def _is_long(value: Value) -> bool:
+    return isinstance(value, str) and len(value) > MAX_TEXT
+
+
+def _shared(words: dict[str, str], text: str) -> str:
+    """Return the same text as before, if it was there: kept once for all its times."""
+    if text not in words and len(words) < MAX_WORDS:
+        words[text] = text
+    return words.get(text, text)
+
+
+def _shorten(shelf: _Shelf) -> None:
+    """Make room for a while: who has more than their part loses the oldest third of it."""
+    while shelf.size > MAX_BYTES * 7 // 8:
+        lengths = [len(ring.times) for ring in shelf.rings.values()]
+        if not any(lengths):
             return
-        yield at
+        part = sum(lengths) / len(lengths)
+        for ring in shelf.rings.values():
+            if len(ring.times) >= part:
+                _drop(shelf, ring, max(1, len(ring.times) // 3))
 
 
 def _drop(shelf: _Shelf, ring: _Ring, count: int) -> None:
-    if count:
-        shelf.size -= sum(_size(value) for value in ring.values[:count])
-        del ring.times[:count], ring.values[:count]
+    shelf.size -= sum(map(_size, ring.values[:count]))
+    del ring.times[:count], ring.values[:count]

@@ -131,7 +131,7 @@ class HomeAssistant:
         (components / "privacy_firewall").symlink_to(
             REPOSITORY / "custom_components" / "privacy_firewall"
         )
-        (components / "frostco").symlink_to(Path(__file__).parents[1] / "integrations" / "frostco")
+        (components / "frostco").symlink_to(REPOSITORY / "scripts" / "lib" / "frostco")
         # Not in YAML: that is a trial, and reverted after five minutes.
         http = {
             "server_host": ["127.0.0.1"],
