@@ -76,29 +76,6 @@ def test_described(
     assert (made.category, made.quantity, made.unit) == (category, quantity, unit)
 
 
-@pytest.mark.parametrize(
-    ("item", "name"),
-    [
-        (Field("$.body.components.main.doorOpenCount.value"), "Door open count"),
-        (Field("$.body[*].value", ("type=4",)), "Value (type=4)"),
-        (Field("$.header['user-agent']"), "User agent header"),
-        (Field("$.body.hr.*", ("name",)), "Hr names"),
-        (Field("$.path[2]"), "Address part"),
-        (Field("$.body"), "Text"),
-        (Field("$.body[*]"), "Text"),
-        (REQUEST_FIELD, "The call itself"),
-    ],
-)
-def test_name(item: Field, name: str) -> None:
-    assert learning.name_of(item) == name
-
-
-def test_name_is_bounded() -> None:
-    name = learning.name_of(Field("$.body." + "verylong" * 40))
-    assert len(name) == learning.MAX_NAME
-    assert name.endswith("…")
-
-
 def test_no_value_is_kept() -> None:
     made = learnt(
         ("$.body.note", "canary-note"),
