@@ -45,6 +45,7 @@ from .export import Format
 from .faces import Face, Faces, load as load_faces, may_be_same
 from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
+from .grouping import Group, group_key
 from .journal import Query
 from .lists import BlockList, ListError, load as load_lists
 from .matching import (
@@ -65,9 +66,11 @@ from .receipts import Receipt, subject_of
 from .redaction.paths import parse as parse_path
 from .routes import Routes
 from .selftest import Report as SelfTestReport
+from .topics import TOPICS_OF_GROUPS, Topic, topic_of
 
 __all__ = [
     "SEEN_FOR",
+    "TOPICS_OF_GROUPS",
     "BlockList",
     "ConsentError",
     "EngineError",
@@ -76,6 +79,7 @@ __all__ = [
     "Firewall",
     "Flow",
     "Format",
+    "Group",
     "ListError",
     "MatchCandidate",
     "MatchEntity",
@@ -96,12 +100,14 @@ __all__ = [
     "SelfTestReport",
     "StorageDamagedError",
     "StorageError",
+    "Topic",
     "Trouble",
     "all_paths",
     "diagnose",
     "expand_name",
     "flows",
     "fold_name",
+    "group_key",
     "load_faces",
     "load_lists",
     "match",
@@ -109,5 +115,6 @@ __all__ = [
     "parse_path",
     "start_over",
     "subject_of",
+    "topic_of",
     "unmapped",
 ]
