@@ -33,6 +33,7 @@ from .issues import (
     GONE,
     JOURNAL_REPLACED,
     LISTS,
+    NEW_ITEMS,
     NOTICE,
     QUESTIONS,
     RESTORED,
@@ -41,6 +42,7 @@ from .issues import (
     STORAGE,
     async_raised,
 )
+from .news import NewItemsFlow
 from .stranger_repairs import StrangersFlow
 from .strangers import ISSUE_STRANGERS
 from .unclaimed import CONF_LEFT_DENIED, ISSUE_UNCLAIMED, Call, UnclaimedFlow
@@ -351,6 +353,7 @@ _FLOWS: dict[str, Callable[[], RepairsFlow]] = {
     ISSUE_UNCLAIMED: UnclaimedFlow,
     JOURNAL_REPLACED: JournalFlow,
     LISTS: DnsGateFlow,
+    NEW_ITEMS: NewItemsFlow,
     NOTICE: NoticeFlow,
     QUESTIONS: QuestionsFlow,
     RESTORED: RestoredFlow,

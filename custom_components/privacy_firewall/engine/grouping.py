@@ -89,9 +89,9 @@ def arrange(
     taken = sum(learning.cost(one, chosen) for one in listed if one.id in fixed)
     wanted = _wanted(members, kept, consented, room=learning.MAX_ENTITIES - taken)
     rooms = dict.fromkeys(counts, learning.MAX_PROMOTED_PER_RECIPIENT)
-    for _, recipient in wanted:
+    single = {group[0].id for group in members.values() if len(group) == 1}
+    for _, recipient in (key for key in wanted if len(members[key]) > 1):
         rooms[recipient] = max(MIN_ALONE, rooms[recipient] - 1)
-    single = {one.id for key, group in members.items() if key not in wanted for one in group}
     may_come = {one.id for one in telling if one.id not in consented or one.id not in shareable}
     alone = learning.promoted(
         [one for one in listed if one.id in fixed or one.id in may_come],
@@ -146,8 +146,9 @@ def _wanted(
         for key, group in members.items()
         if group_key(*key) in kept or any(one.id in consented for one in group)
     }
-    for key, group in members.items():
-        if len(wanted) < room and len(group) > 1:
+    # One that would stand there by itself may find a switch of its own.
+    for key in sorted(members, key=lambda one: len(members[one]) == 1):
+        if len(wanted) < room:
             wanted.add(key)
     return wanted
 
