@@ -698,16 +698,29 @@ async def test_data_points_are_picked(home: Home) -> None:
     await home.hass.async_block_till_done()
     form = Form(home.hass, home.entry, "appliance")
     result = await form.change(home.subentry("Fridge"))
-    options = {
-        marker.schema: kind.config["options"]
-        for marker, kind in result["data_schema"].schema.items()
-        if marker.schema == "promoted"
-    }["promoted"]
+    inside = result["data_schema"].schema["everything"]
+    assert inside.options == {"collapsed": True}
+    [picked] = inside.schema.schema.values()
+    options = picked.config["options"]
     labels = {option["value"]: option["label"] for option in options}
-    assert labels[home.point("Temperature")] == "Temperature · reading · $.body.temperature"
+    assert (
+        labels[home.point("Temperature")]
+        == "Temperatures and climate: Temperature · $.body.temperature"
+    )
+    assert labels[home.point("The call itself")] == "Other: The call itself · $.request"
+    # By topic, those that tell most of people first.
+    assert [label.partition(":")[0] for label in labels.values()] == [
+        "Doors and openings",
+        "What it is doing",
+        "Temperatures and climate",
+        "Temperatures and climate",
+        "Technical",
+        "Other",
+    ]
+    assert suggested({"data_schema": inside.schema}) == {"promoted": [home.point("Humidity")]}
     shown = suggested(result)
-    assert shown["promoted"] == [home.point("Humidity")]
-    result = await form.fill(**shown | {"promoted": [home.point("Temperature")]})
+    given = {"everything": {"promoted": [home.point("Temperature")]}}
+    result = await form.fill(**shown | given)
     await home.hass.async_block_till_done()
     assert result["reason"] == "reconfigure_successful"
     assert home.subentry("Fridge").data["promoted"] == ["gone", home.point("Temperature")]
@@ -722,9 +735,9 @@ async def test_at_most_forty_data_points_are_picked(home: Home) -> None:
     assert len(ids) > 41
     form = Form(home.hass, home.entry, "appliance")
     shown = suggested(await form.change(fridge))
-    result = await form.fill(**shown | {"promoted": ids[:41]})
-    assert result["errors"] == {"promoted": "too_many_promoted"}
-    result = await form.fill(**shown | {"promoted": ids[:40]})
+    result = await form.fill(**shown | {"everything": {"promoted": ids[:41]}})
+    assert result["errors"] == {"everything": "too_many_promoted"}
+    result = await form.fill(**shown | {"everything": {"promoted": ids[:40]}})
     await home.hass.async_block_till_done()
     assert result["reason"] == "reconfigure_successful"
     assert home.subentry("Fridge").data["promoted"] == ids[:40]

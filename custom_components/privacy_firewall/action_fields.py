@@ -24,7 +24,7 @@ import probatio
 
 from .const import DOMAIN
 from .engine.model import DataPoint, Recipient
-from .grants import CONSENT_KEY
+from .grants import CONSENT_KEY, GROUP_KEYS
 from .household import Household, PrivacyFirewallConfigEntry
 from .targets import async_is_targeted
 
@@ -202,6 +202,8 @@ class Meant:
     whole: str | None = None
     appliances: frozenset[str] | None = None
     unknown: ServiceValidationError | None = None
+    grouped: dict[Pair, None] = field(default_factory=dict[Pair, None])
+    """Those of the groups that it names, which are meant as a whole."""
     missing: int = 0
     """How many of what was named is not there."""
 
@@ -212,11 +214,7 @@ def async_meant(household: Household, call: ServiceCall) -> Meant:
     data = call.data
     meant = Meant()
     for entity_id in data.get(ATTR_ENTITY_ID, ()):
-        if (pair := pair_of(household, entity_id)) is None:
-            meant.unknown = refusal("not_a_consent")
-            meant.missing += 1
-        else:
-            meant.pairs[pair] = None
+        _mean_switch(household, entity_id, meant)
     points: list[str] = data.get(ATTR_DATA_POINT_ID, [])
     try:
         recipient_id = async_recipient(household, data)
@@ -242,9 +240,19 @@ def async_meant(household: Household, call: ServiceCall) -> Meant:
     elif recipient_id is None and meant.appliances is not None:
         # An appliance alone would be all of its recipients at once.
         raise refusal("nothing_named")
-    if not meant.pairs and meant.whole is None and meant.unknown is None:
+    if not (meant.pairs or meant.grouped or meant.whole is not None or meant.unknown):
         raise refusal("nothing_named")
     return meant
+
+
+def _mean_switch(household: Household, entity_id: str, meant: Meant) -> None:
+    if (pair := pair_of(household, entity_id)) is not None:
+        meant.pairs[pair] = None
+    elif (members := members_of(household, entity_id)) is not None:
+        meant.grouped |= dict.fromkeys(members)
+    else:
+        meant.unknown = refusal("not_a_consent")
+        meant.missing += 1
 
 
 @callback
@@ -263,16 +271,35 @@ def pair_of(household: Household, entity_id: str) -> Pair | None:
 
 
 @callback
+def members_of(household: Household, entity_id: str) -> list[Pair] | None:
+    """Return what stands behind a group's switch now; None where it is no such switch."""
+    entity = er.async_get(household.hass).async_get(entity_id)
+    if (
+        entity is None
+        or entity.config_entry_id != household.entry.entry_id
+        or entity.translation_key not in GROUP_KEYS
+        or entity.config_subentry_id not in household.firewall.appliances
+    ):
+        return None
+    return [
+        (point.id, group.recipient_id)
+        for group in household.firewall.groups(entity.config_subentry_id)
+        if entity.unique_id == f"{entity.config_subentry_id}_{group.key}"
+        for point in group.points
+    ]
+
+
+@callback
 def async_known_points(
     household: Household, recipient_id: str, appliances: frozenset[str] | None
 ) -> list[DataPoint]:
-    """Return the promoted data points that a recipient would receive, as far as seen today."""
+    """Return what has a switch, or is behind one, and a recipient would receive, as seen today."""
     firewall = household.firewall
     return [
         point
         for appliance_id in firewall.appliances
         if appliances is None or appliance_id in appliances
-        for point in firewall.promoted(appliance_id)
+        for point in firewall.switched(appliance_id)
         if recipient_id in point.recipients
     ]
 

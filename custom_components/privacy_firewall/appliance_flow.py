@@ -13,6 +13,7 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_DEVICE_ID, CONF_HOST, CONF_NAME, CONF_PORT, CONF_TOKEN
+from homeassistant.data_entry_flow import section
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.selector import (
     BooleanSelector,
@@ -37,12 +38,14 @@ from .const import (
     PERSON,
     SUBENTRY_APPLIANCE,
 )
+from .engine import Topic, topic_of
 from .engine.model import Answer, DataPoint, Endpoint, Remainder
 from .forms import (
     LINES,
     TEXT,
     URL,
     Check,
+    async_words,
     choice,
     plain,
     read_address,
@@ -50,6 +53,7 @@ from .forms import (
 )
 
 CONF_USE_TOKEN = "use_token"  # noqa: S105 - the name of a field
+SECTION_POINTS = "everything"
 CONF_NEW_TOKEN = "new_token"  # noqa: S105 - the name of a field
 
 MAX_PROMOTED = 40
@@ -90,12 +94,18 @@ class ApplianceFlow(ConfigSubentryFlow):
                 if self._offered:
                     return await self.async_step_device_mac()
                 return await self.async_step_token()
-        schema = _appliance_schema(points, has_token=bool(known.get(CONF_TOKEN)))
+        schema = _appliance_schema(
+            points,
+            await async_words(self.hass, "topic") if points else {},
+            has_token=bool(known.get(CONF_TOKEN)),
+        )
         suggested = user_input or {
             **{name: value for name, value in known.items() if value is not None},
             **self._picked(known.get(CONF_OWNER)),
             CONF_USE_TOKEN: bool(known.get(CONF_TOKEN)),
-            CONF_PROMOTED: [one.id for one in points if one.id in known.get(CONF_PROMOTED, ())],
+            SECTION_POINTS: {
+                CONF_PROMOTED: [one.id for one in points if one.id in known.get(CONF_PROMOTED, ())]
+            },
         }
         return self.async_show_form(
             step_id=step_id,
@@ -267,10 +277,16 @@ class ApplianceFlow(ConfigSubentryFlow):
         seen: list[DataPoint] = entry.runtime_data.firewall.data_points(
             self._reconfigure_subentry_id
         )
-        return sorted(seen, key=lambda point: (point.name.casefold(), point.template))
+        order = list(Topic)
+        return sorted(
+            seen,
+            key=lambda one: (order.index(topic_of(one)), one.name.casefold(), one.template),
+        )
 
 
-def _appliance_schema(points: list[DataPoint], *, has_token: bool) -> probatio.Schema:
+def _appliance_schema(
+    points: list[DataPoint], topics: Mapping[str, str], *, has_token: bool
+) -> probatio.Schema:
     schema: dict[probatio.Marker, Any] = {
         probatio.Required(CONF_NAME): TEXT,
         probatio.Optional(CONF_DEVICE_ID): DeviceSelector(),
@@ -293,12 +309,18 @@ def _appliance_schema(points: list[DataPoint], *, has_token: bool) -> probatio.S
     if points:
         options = [
             SelectOptionDict(
-                value=point.id, label=f"{point.name} · {point.category.value} · {point.field}"
+                value=point.id,
+                label=f"{topics.get(topic := topic_of(point).value, topic)}: {point.name}"
+                f" · {point.field}",
             )
             for point in points
         ]
-        schema[probatio.Optional(CONF_PROMOTED)] = SelectSelector(
+        picked = SelectSelector(
             SelectSelectorConfig(options=options, multiple=True, mode=SelectSelectorMode.DROPDOWN)
+        )
+        # Folded away: of a long report it holds hundreds, and few of them are ever picked.
+        schema[probatio.Optional(SECTION_POINTS)] = section(
+            probatio.Schema({probatio.Optional(CONF_PROMOTED): picked}), {"collapsed": True}
         )
     return probatio.Schema(schema)
 
@@ -355,9 +377,10 @@ def _promoted(
     """Return the data points picked, with those known before that the form could not show."""
     shown = {point.id for point in points}
     picked = [one for one in known.get(CONF_PROMOTED, ()) if one not in shown]
-    picked += user_input.get(CONF_PROMOTED, [])
+    picked += user_input.get(SECTION_POINTS, {}).get(CONF_PROMOTED, [])
     if len(picked) > MAX_PROMOTED:
-        check.refuse(CONF_PROMOTED, "too_many_promoted", limit=str(MAX_PROMOTED))
+        # A field in a section has no place for an error of its own: the section shows it.
+        check.refuse(SECTION_POINTS, "too_many_promoted", limit=str(MAX_PROMOTED))
     return picked
 
 

@@ -44,8 +44,8 @@ def _wanted(household: Household, appliance_id: str) -> Iterator[ApplianceButton
         yield LetThroughButton(household, appliance_id, minutes)
     yield StopLettingThroughButton(household, appliance_id)
     known = household.firewall.recipients
-    promoted = household.firewall.promoted(appliance_id)
-    for recipient_id in dict.fromkeys(one for point in promoted for one in point.recipients):
+    switched = household.firewall.switched(appliance_id)
+    for recipient_id in dict.fromkeys(one for point in switched for one in point.recipients):
         if (recipient := known.get(recipient_id)) is not None:
             yield GrantAllButton(household, appliance_id, recipient)
             yield WithdrawAllButton(household, appliance_id, recipient)
@@ -146,12 +146,12 @@ class RecipientButton(ApplianceButton, RecipientEntity):
         raise NotImplementedError
 
     def _received(self) -> list[DataPoint]:
-        """Return the promoted data points that the recipient would receive."""
+        """Return the data points with a switch, or behind one, that the recipient would receive."""
         firewall = self._household.firewall
         if not self.available:
             return []
-        promoted = firewall.promoted(self._appliance_id)
-        return [point for point in promoted if self._recipient_id in point.recipients]
+        switched = firewall.switched(self._appliance_id)
+        return [point for point in switched if self._recipient_id in point.recipients]
 
     def _given(self) -> list[DataPoint]:
         """Return what stands as given, promoted or not, in force or suspended."""
@@ -194,7 +194,7 @@ class GrantAllButton(RecipientButton):
             and not is_sharing(one.id, self._recipient_id)
             # Somebody said no to it; its own name turns it on.
             and not self._is_refused(one)
-        ]
+        ][:MAX_NAMES]  # No more than are listed.
 
     def _is_refused(self, point: DataPoint) -> bool:
         consent = self._household.firewall.consent(point.id, self._recipient_id)

@@ -19,6 +19,7 @@ EVENT_TRANSMISSION: Final = "privacy_firewall_transmission"
 EVENT_CONSENT: Final = "privacy_firewall_consent"
 EVENT_REQUEST: Final = "privacy_firewall_request"
 EVENT_GRANT_ENDING: Final = "privacy_firewall_grant_ending"
+EVENT_NEW_ITEMS: Final = "privacy_firewall_new_items"
 EVENT_RETRY_STORM: Final = "privacy_firewall_retry_storm"
 
 PERSON: Final = "person"

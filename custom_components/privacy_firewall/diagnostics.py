@@ -246,6 +246,7 @@ def _observed(firewall: Firewall, appliance_id: str) -> dict[str, Any]:
         "last_disclosure": status.last_disclosure,
         "data_points": dict(sorted(Counter(point.category.value for point in points).items())),
         "with_entities": len(firewall.promoted(appliance_id)),
+        "in_groups": {one.topic.value: len(one.points) for one in firewall.groups(appliance_id)},
         "consents_in_force": sum(
             firewall.is_sharing(point.id, recipient_id)
             for point in points

@@ -327,6 +327,7 @@ def async_keep_entities[T: PrivacyFirewallEntity](
             made_of = (
                 appliance,
                 firewall.promoted(appliance_id),
+                firewall.groups(appliance_id),
                 firewall.recipients,
                 household.dns.shown_of(appliance_id),
                 household.essential.shown_of(appliance_id),

@@ -11,8 +11,8 @@ an event for every call before it runs it, with the same context. So this is wha
   through something else. Exactly one may be asked for, by its own name;
 * per family of contexts (an automation's context names what triggered it as its parent) which acts
   were wished for. One action of a household is one family, and does one act at most. An act is a
-  consent, the consents that one call of our own action lists, a recipient as a whole by its
-  button, the end of a lockdown, letting an appliance through;
+  consent, the consents that one call of our own action lists, those behind one switch, a recipient
+  as a whole by its button, the end of a lockdown, letting an appliance through;
 * which contexts applied a scene. Nothing in them or descending from them widens.
 
 Of a script that turns on two, the second tells that many were meant; the first is then taken back.
@@ -44,6 +44,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.target import TargetSelection, async_extract_referenced_entity_ids
 
 from .const import ADMINISTRATORS, CONF_GUARDIANS, CONF_WHO_MAY_GRANT, DOMAIN, PERSON
+from .engine import TOPICS_OF_GROUPS, Topic
 from .engine.model import Decider
 
 MAX_CONTEXTS = 4_096
@@ -55,6 +56,15 @@ LET_THROUGH_KEY = "let_through"
 LEVEL_KEY = "level"
 """Translation keys by which the registry tells our entities apart."""
 
+
+def group_translation_key(topic: Topic) -> str:
+    """Return the key of the switches of groups of a topic."""
+    return f"group_{topic.value}"
+
+
+GROUP_KEYS = frozenset(group_translation_key(topic) for topic in TOPICS_OF_GROUPS)
+"""Those of the switches that stand for several consents."""
+
 _OF_SELECTS = frozenset(
     {"select_option", "select_first", "select_last", "select_next", "select_previous"}
 )
@@ -64,6 +74,7 @@ _WIDENING: dict[str, frozenset[str]] = {
     GRANT_ALL_KEY: frozenset({"press"}),
     LET_THROUGH_KEY: frozenset({"press"}),
     LEVEL_KEY: _OF_SELECTS,
+    **dict.fromkeys(GROUP_KEYS, frozenset({SERVICE_TURN_ON, SERVICE_TOGGLE})),
 }
 """By which actions of Home Assistant an entity of ours may widen something."""
 _ACTIONS = frozenset(action for actions in _WIDENING.values() for action in actions)

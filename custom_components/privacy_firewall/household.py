@@ -41,9 +41,11 @@ from .engine.events import (
 )
 from .engine.model import DataPoint
 from .essential import NEED_KEY, Essential
-from .grants import CONSENT_KEY, GRANT_ALL_KEY, LEVEL_KEY, Grants
+from .grants import CONSENT_KEY, GRANT_ALL_KEY, GROUP_KEYS, LEVEL_KEY, Grants
 from .issues import Issues
+from .kept import async_with_kept
 from .matching import Matching
+from .news import News
 from .observed import Observed
 from .starving import Needs
 from .stored import appliances, keeping, recipients
@@ -57,6 +59,7 @@ ASK_AGAIN = timedelta(hours=1)
 """How often is looked whether it is time to ask; the engine allows one digest a day."""
 _OF_RECIPIENTS = frozenset(
     {CONSENT_KEY, LEVEL_KEY, GRANT_ALL_KEY, "refuse_all", "withdraw_all", CONTACT_KEY, NEED_KEY}
+    | GROUP_KEYS
 )
 """Translation keys of entities whose unique id ends with a recipient's."""
 _OF_NAMES = frozenset(
@@ -133,6 +136,7 @@ class Household:
         self._consent_announcer = ConsentAnnouncer(hass, self)
         self.observed = Observed(self)
         self.issues = Issues(hass, self)
+        self.news = News(hass, self)
         self.dns = DnsKeeper(self)
         self.bypass = Bypass(self)
         self.essential = Essential(self)
@@ -180,6 +184,7 @@ class Household:
             # After the links: what was linked anew is looked at anew.
             self.needs.async_follow(self.async_changed),
             self.issues.async_start(),
+            self.news.async_start(),
             self.bypass.async_start(),
             self.essential.async_start(),
             self.matching.async_start(),
@@ -218,7 +223,8 @@ class Household:
         self.firewall.bounds(max_age=kept.max_age, max_bytes=kept.max_bytes)
 
     async def _async_configure(self) -> None:
-        self.firewall.configure(appliances(self.entry), recipients(self.entry))
+        known = async_with_kept(self.hass, self.entry, appliances(self.entry))
+        self.firewall.configure(known, recipients(self.entry))
         # What was seen of an appliance goes with it; one that cannot be read just now is kept.
         await self.firewall.forget_all_but(frozenset(self.entry.subentries))
         self.matching.async_forget_gone()
@@ -247,7 +253,7 @@ class Household:
 
     async def _async_ask(self, _: datetime | None = None) -> None:
         """Ask about what is open, in one digest a day."""
-        points = [one for each in self.firewall.appliances for one in self.firewall.promoted(each)]
+        points = [one for each in self.firewall.appliances for one in self.firewall.switched(each)]
         try:
             await self.firewall.consents.ask(points)
         except StorageError:
@@ -287,6 +293,7 @@ class Household:
         else:
             _tell("an announcement", self._consent_announcer.async_hear, event)
             _tell("an issue", self.issues.async_hear, event)
+            _tell("what is new", self.news.async_hear, event)
         if isinstance(event, Unclaimed):
             _tell("a repair", async_note_unclaimed, self.hass, self.entry, event)
         elif isinstance(event, StrangerSeen):

@@ -27,6 +27,7 @@ from .engine.events import (
 )
 from .engine.model import Consent, ConsentState, Item, Measure
 from .places import BIND_ERRORS, CANNOT_BIND
+from .questions import count_questions
 from .starving import Starved, async_starved
 
 if TYPE_CHECKING:
@@ -47,10 +48,13 @@ QUESTIONS = "questions"
 NOTICE = "notice"
 STARVING = "starving"
 UNSURE = "unsure"
+NEW_ITEMS = "new_items"
 """Kinds of issues. Those of one appliance or recipient have its id after theirs: `notice_<id>`."""
 
 SILENT_FOR = 30 * 24 * 3600.0
 """Seconds after which an appliance that was seen before counts as silent."""
+_WAITING = (JOURNAL_REPLACED, QUESTIONS, f"{NOTICE}_", f"{UNSURE}_", f"{NEW_ITEMS}_")
+"""Beginnings of the ids of those that wait to be read or answered."""
 BY_HAND = frozenset({"switch", "button", "select", "action", "repair", "panel"})
 """How decisions come about that somebody makes now; others expect what they bring about."""
 
@@ -87,8 +91,7 @@ class Issues:
                 one()
             # Those that wait for an answer stay: a restart is none.
             for issue_id in async_raised(self._hass):
-                kept = JOURNAL_REPLACED, QUESTIONS, f"{NOTICE}_", f"{UNSURE}_"
-                if not issue_id.startswith(kept):
+                if not issue_id.startswith(_WAITING):
                     self._drop(issue_id)
 
         return stop_all
@@ -352,12 +355,14 @@ class Issues:
     def open_questions(self) -> list[Consent]:
         """Return what the household was asked and has not answered, in force or not."""
         firewall = self._household.firewall
-        points = [one for each in firewall.appliances for one in firewall.promoted(each)]
+        points = [one for each in firewall.appliances for one in firewall.switched(each)]
         asked = [firewall.consent(*pair) for pair in firewall.consents.open_questions(points)]
         return [one for one in asked if one is not None and one.requested]
 
     def _raise_questions(self) -> None:
-        if number := len(self.open_questions()):
+        if number := count_questions(
+            self._household.firewall, [one.pair for one in self.open_questions()]
+        ):
             self._raise(
                 QUESTIONS,
                 ir.IssueSeverity.WARNING,

@@ -15,6 +15,7 @@ from .const import (
     DOMAIN,
     EVENT_CONSENT,
     EVENT_GRANT_ENDING,
+    EVENT_NEW_ITEMS,
     EVENT_REQUEST,
     EVENT_RETRY_STORM,
     EVENT_TRANSMISSION,
@@ -59,6 +60,7 @@ def async_describe_events(
     describe(EVENT_CONSENT, _consent)
     describe(EVENT_REQUEST, _request)
     describe(EVENT_GRANT_ENDING, _grant_ending)
+    describe(EVENT_NEW_ITEMS, _new_items)
     describe(EVENT_RETRY_STORM, _retry_storm)
 
 
@@ -120,6 +122,10 @@ def _grant_ending(told: Told) -> str:
     recipient = _recipient(told.get("recipient"), told.get("purpose"))
     at = f" at {_time(told['until'])}" if told.get("until") else " soon"
     return f"stops sending {_points(told)} to {recipient}{at}"
+
+
+def _new_items(told: Told) -> str:
+    return f"reports what it did not before: {_points(told)}; all of it is held back"
 
 
 def _retry_storm(told: Told) -> str:

@@ -33,6 +33,7 @@ from .issues import (
     GONE,
     JOURNAL_REPLACED,
     LISTS,
+    NEW_ITEMS,
     NOTICE,
     QUESTIONS,
     RESOLVERS,
@@ -44,6 +45,7 @@ from .issues import (
     async_raised,
 )
 from .match_repairs import UnsureFlow
+from .news import NewItemsFlow
 from .stranger_repairs import StrangersFlow
 from .strangers import ISSUE_STRANGERS
 from .unclaimed import CONF_LEFT_DENIED, ISSUE_UNCLAIMED, Call, UnclaimedFlow
@@ -362,6 +364,7 @@ _FLOWS: dict[str, Callable[[], RepairsFlow]] = {
     ISSUE_UNCLAIMED: UnclaimedFlow,
     JOURNAL_REPLACED: JournalFlow,
     LISTS: DnsGateFlow,
+    NEW_ITEMS: NewItemsFlow,
     NOTICE: NoticeFlow,
     QUESTIONS: QuestionsFlow,
     RESOLVERS: ResolversFlow,

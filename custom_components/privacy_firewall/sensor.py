@@ -40,6 +40,7 @@ from .entity import (
 from .household import Household, PrivacyFirewallConfigEntry
 from .local_readings import async_local_sensors
 from .need_sensor import need_sensors
+from .questions import count_questions
 
 # Nothing is polled and nothing is sent.
 PARALLEL_UPDATES = 0
@@ -60,8 +61,8 @@ type HubFact = FactSensorEntityDescription[Household]
 
 
 def _held_back(household: Household, appliance_id: str) -> list[DataPoint]:
-    """Return the data points without entities. They are held back like all others."""
-    shown = {point.id for point in household.firewall.promoted(appliance_id)}
+    """Return the data points without a switch. They are held back like all others."""
+    shown = {point.id for point in household.firewall.switched(appliance_id)}
     return [one for one in household.firewall.data_points(appliance_id) if one.id not in shown]
 
 
@@ -179,8 +180,8 @@ NAME_SENSORS: tuple[ApplianceFact, ...] = (
 def _questions(household: Household) -> int:
     """Return how many decisions the household has not made yet."""
     firewall = household.firewall
-    points = [point for one in firewall.appliances for point in firewall.promoted(one)]
-    return len(firewall.consents.open_questions(points))
+    points = [point for one in firewall.appliances for point in firewall.switched(one)]
+    return count_questions(firewall, firewall.consents.open_questions(points))
 
 
 def _today(outcome: Outcome) -> Callable[[Household], int]:

@@ -44,6 +44,7 @@ from .household import Household
 from .journal_actions import async_setup_journal_actions
 from .match_actions import async_setup_match_actions
 from .need_actions import async_setup_need_actions
+from .point_actions import async_setup_point_actions
 from .reading_actions import async_setup_reading_actions
 
 HOW = "action"
@@ -96,6 +97,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
     async_setup_journal_actions(hass)
     async_setup_need_actions(hass)
     async_setup_match_actions(hass)
+    async_setup_point_actions(hass)
 
 
 # --- Consents ---
@@ -111,22 +113,25 @@ async def _grant(call: ServiceCall) -> ServiceResponse:
     pairs = dict(meant.pairs)
     level = Level(call.data[ATTR_LEVEL])
     apart = _Apart()
+    together = dict(meant.grouped)
     if meant.whole is not None:
-        for point in async_known_points(household, meant.whole, meant.appliances):
-            pair = point.id, meant.whole
-            if point.field == OPAQUE_FIELD:
-                # It is no item among others: all that cannot be read, granted by its own name only.
-                continue
-            if household.firewall.is_sharing(*pair):
-                # Neither made shorter nor finer by a grant of all the others.
-                apart.given_before.append(pair)
-            elif _is_refused(household, pair):
-                # Somebody said no to this one; its own name turns it on.
-                apart.refused_before.append(pair)
-            elif level is Level.COARSE and not household.firewall.may_be_coarse(point):
-                apart.not_coarse.append(pair)
-            else:
-                pairs[pair] = None
+        seen = async_known_points(household, meant.whole, meant.appliances)
+        together |= {(point.id, meant.whole): None for point in seen}
+    for pair in together:
+        point = household.firewall.data_point(pair[0])
+        if point is None or point.field == OPAQUE_FIELD or pair in meant.pairs:
+            # It is no item among others: all that cannot be read, granted by its own name only.
+            continue
+        if household.firewall.is_sharing(*pair):
+            # Neither made shorter nor finer by a grant of all the others.
+            apart.given_before.append(pair)
+        elif _is_refused(household, pair):
+            # Somebody said no to this one; its own name turns it on.
+            apart.refused_before.append(pair)
+        elif level is Level.COARSE and not household.firewall.may_be_coarse(point):
+            apart.not_coarse.append(pair)
+        else:
+            pairs[pair] = None
     if not (pairs or apart.given_before or apart.refused_before or apart.not_coarse):
         raise refusal("nothing_to_grant")
     _check_person(household, call.data.get(ATTR_PERSON), [*pairs, *apart.given_before])
@@ -153,7 +158,7 @@ async def _grant(call: ServiceCall) -> ServiceResponse:
 
 @dataclass(slots=True)
 class _Apart:
-    """What a grant of a whole recipient leaves as it is."""
+    """What a grant of a whole recipient, or of a group, leaves as it is."""
 
     given_before: list[Pair] = field(default_factory=list[Pair])
     refused_before: list[Pair] = field(default_factory=list[Pair])
@@ -186,6 +191,11 @@ async def _narrow(
     household = async_household(call.hass)
     meant = async_meant(household, call)
     pairs = dict(meant.pairs)
+    # Of a group, what that changes: there may be nothing to take back of a member.
+    if state is ConsentState.REFUSED:
+        pairs |= {one: None for one in meant.grouped if not _is_refused(household, one)}
+    else:
+        pairs |= {one: None for one in meant.grouped if _is_given(household, one)}
     if meant.whole is not None:
         pairs |= dict.fromkeys(whole(household, meant, meant.whole))
     decider = household.grants.decider(HOW, call.context)
@@ -214,6 +224,11 @@ def _given(household: Household, meant: Meant, recipient_id: str) -> list[Pair]:
 def _is_refused(household: Household, pair: Pair) -> bool:
     consent = household.firewall.consent(*pair)
     return consent is not None and consent.state is ConsentState.REFUSED
+
+
+def _is_given(household: Household, pair: Pair) -> bool:
+    consent = household.firewall.consent(*pair)
+    return consent is not None and consent.state is ConsentState.GIVEN
 
 
 def _response(household: Household, pairs: dict[Pair, None]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from homeassistant.util import dt as dt_util
 
 from .engine.model import OPAQUE_FIELD, Consent, ConsentState, DataPoint, Recipient
 from .entity import ItemEntity, async_keep_entities
+from .group_switch import GroupSwitch, wanted_groups
 from .household import Household, PrivacyFirewallConfigEntry
 from .lockdown import LockdownSwitch
 
@@ -35,17 +36,18 @@ async def async_setup_entry(
     entry: PrivacyFirewallConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the lockdown, and a switch for every observed pair of data point and recipient."""
+    """Add the lockdown, and the switches of data points and groups for each recipient."""
     async_add_entities([LockdownSwitch(entry.runtime_data)])
     async_keep_entities(entry, async_add_entities, _wanted)
 
 
-def _wanted(household: Household, appliance_id: str) -> Iterator[ConsentSwitch]:
+def _wanted(household: Household, appliance_id: str) -> Iterator[ConsentSwitch | GroupSwitch]:
     for point in household.firewall.promoted(appliance_id):
         for recipient_id in point.recipients:
             recipient = household.firewall.recipients.get(recipient_id)
             if recipient is not None:
                 yield ConsentSwitch(household, point, recipient)
+    yield from wanted_groups(household, appliance_id)
 
 
 class ConsentSwitch(ItemEntity, SwitchEntity):

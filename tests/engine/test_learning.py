@@ -76,29 +76,6 @@ def test_described(
     assert (made.category, made.quantity, made.unit) == (category, quantity, unit)
 
 
-@pytest.mark.parametrize(
-    ("item", "name"),
-    [
-        (Field("$.body.components.main.doorOpenCount.value"), "Door open count"),
-        (Field("$.body[*].value", ("type=4",)), "Value (type=4)"),
-        (Field("$.header['user-agent']"), "User agent header"),
-        (Field("$.body.hr.*", ("name",)), "Hr names"),
-        (Field("$.path[2]"), "Address part"),
-        (Field("$.body"), "Text"),
-        (Field("$.body[*]"), "Text"),
-        (REQUEST_FIELD, "The call itself"),
-    ],
-)
-def test_name(item: Field, name: str) -> None:
-    assert learning.name_of(item) == name
-
-
-def test_name_is_bounded() -> None:
-    name = learning.name_of(Field("$.body." + "verylong" * 40))
-    assert len(name) == learning.MAX_NAME
-    assert name.endswith("…")
-
-
 def test_no_value_is_kept() -> None:
     made = learnt(
         ("$.body.note", "canary-note"),
@@ -204,24 +181,6 @@ def test_newcomers_take_no_place() -> None:
     late = replace(point("$.body.temperature", Number("1")), first_seen=99.0)
     assert learning.promoted([late, *early], frozenset()) == early
     assert late in learning.promoted([late, *early], frozenset({late.id}))
-
-
-def test_what_is_matched_has_an_entity_and_takes_no_place_of_what_came_by_itself() -> None:
-    serial = point("$.body.serial", "abc")
-    early = [point(f"$.body.x{number}.door", "open") for number in range(20)]
-    before = learning.promoted([serial, *early], frozenset())
-    matched = frozenset({serial.id, early[0].id, early[19].id})
-    after = learning.promoted([serial, *early], frozenset(), matched)
-    assert {one.id for one in after} == {one.id for one in before} | matched
-
-
-def test_what_is_matched_stays_within_the_entities_of_an_appliance() -> None:
-    early = [point(f"$.body.x{number}.door", "open") for number in range(60)]
-    matched = frozenset(one.id for one in early)
-    picked = learning.promoted(early, frozenset(), matched)
-    assert sum(2 for _ in picked) == learning.MAX_ENTITIES
-    # What somebody picked has its place all the same.
-    assert early[59] in learning.promoted(early, frozenset({early[59].id}), matched)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ from .export import Format
 from .faces import Face, Faces, load as load_faces, may_be_same
 from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
+from .grouping import Group, group_key
 from .journal import Query
 from .lists import BlockList, ListError, load as load_lists
 from .matching import (
@@ -81,9 +82,11 @@ from .revealing import Revealed
 from .routes import Routes
 from .samples import Samples
 from .selftest import Report as SelfTestReport
+from .topics import TOPICS_OF_GROUPS, Topic, topic_of
 
 __all__ = [
     "SEEN_FOR",
+    "TOPICS_OF_GROUPS",
     "Beside",
     "BlockList",
     "Catalogue",
@@ -96,6 +99,7 @@ __all__ = [
     "Flow",
     "Format",
     "FramingError",
+    "Group",
     "Known",
     "ListError",
     "MatchCandidate",
@@ -123,12 +127,14 @@ __all__ = [
     "StatedRecipient",
     "StorageDamagedError",
     "StorageError",
+    "Topic",
     "Trouble",
     "all_paths",
     "diagnose",
     "expand_name",
     "flows",
     "fold_name",
+    "group_key",
     "load_faces",
     "load_lists",
     "load_vendors",
@@ -141,5 +147,6 @@ __all__ = [
     "split_path",
     "start_over",
     "subject_of",
+    "topic_of",
     "unmapped",
 ]

@@ -23,6 +23,7 @@ from .faces import Faces
 from .files import Files, anchor_path
 from .gates.http.server import HttpGate
 from .gates.http.upstream import Upstream
+from .grouping import Group
 from .inspection import Inspection
 from .journal import MAX_AGE, MAX_BYTES, Entry, Tally
 from .lookups import Lookups
@@ -500,6 +501,16 @@ class Firewall:
         It changes no consent.
         """
         self._pipeline.note_matched(appliance_id, point_ids)
+
+    def groups(self, appliance_id: str) -> list[Group]:
+        """Return the groups of an appliance's data points that share a switch."""
+        return self._pipeline.arranged(self._appliances[appliance_id]).groups
+
+    def switched(self, appliance_id: str) -> list[DataPoint]:
+        """Return the data points behind a switch, their own or their group's."""
+        arranged = self._pipeline.arranged(self._appliances[appliance_id])
+        members = {one.id: one for group in arranged.groups for one in group.points}
+        return [*arranged.alone, *members.values()]
 
     def may_be_coarse(self, point: DataPoint) -> bool:
         """Tell whether a data point can be given coarse at all."""

@@ -4,7 +4,7 @@ A guess made from names, types and shapes alone; consent never depends on it, ex
 seems sensitive gets less (no sensor, no neutral value).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 import math
 import re
@@ -27,7 +27,8 @@ from .model import (
     Sensitive,
     data_point_id,
 )
-from .redaction import identifiers, paths
+from .point_names import member_names, name_of
+from .redaction import identifiers
 from .redaction.fields import DISCRIMINATORS, Found
 from .redaction.transforms import kind_of
 from .telling import settle
@@ -38,17 +39,7 @@ MAX_PROMOTED_PER_RECIPIENT = 12
 """Switches that appear by themselves per appliance and recipient."""
 MAX_ENTITIES = 32
 """Entities of data points per appliance; with those about itself they stay below 40."""
-MAX_NAME = 80
-"""Characters of a data point's name."""
 
-_NAMESPACE = re.compile(r"@?(?:\{[^{}]*\})?(?=.)")
-"""What stands before the name proper of an attribute or element of XML."""
-_GENERIC = frozenset(
-    """
-    value values data payload body state status attributes properties components main
-    reported current query header raw localized
-    """.split()
-)
 _META = frozenset(
     """
     timestamp unit units version timezone format schema firmware model protocol name id
@@ -135,9 +126,9 @@ def describe(item: Field, value: Leaf) -> tuple[str, Category, str | None, str |
     category = _category(item, value)
     if category in (Category.TIME, Category.TEXT, *_NO_SENSOR):
         return name, category, None, None
-    text = " ".join(word for part in _names(item) for word in identifiers.words(part))
+    text = " ".join(word for part in member_names(item) for word in identifiers.words(part))
     # Joined spellings too: weather stations write `tempinf` and `humidity1` in one word.
-    text = f"{text} {' '.join(part.lower() for part in _names(item)[-1:])}"
+    text = f"{text} {' '.join(part.lower() for part in member_names(item)[-1:])}"
     for pattern, quantity, unit in _QUANTITIES:
         if pattern.search(text):
             numeric = kind_of(value) is Kind.NUMBER or _is_number(value)
@@ -156,36 +147,6 @@ def _is_number(value: Leaf) -> bool:
         return False
 
 
-def _names(item: Field) -> list[str]:
-    """Return the member names of a path from the outside in, without the message's part."""
-    selectors = paths.parse(item.path).selectors[1:]
-    return [_NAMESPACE.sub("", one, count=1) for one in selectors if isinstance(one, str)]
-
-
-def name_of(item: Field) -> str:
-    """Return a name for people: the last meaningful words of the path, with its siblings."""
-    if item == REQUEST_FIELD:
-        return "The call itself"
-    selectors = paths.parse(item.path).selectors
-    part = str(selectors[0]) if selectors else ""
-    names = _names(item)
-    kept = [name for name in names if name.lower() not in _GENERIC] or names[-1:]
-    spoken: list[str] = []
-    for name in kept[-3:]:
-        for word in identifiers.words(name) or [name]:
-            if word not in spoken and word not in ("samsungce", "custom"):
-                spoken.append(word)
-    text = " ".join(spoken) or {"path": "address part", "body": "text"}.get(part, part)
-    if item.siblings == ("name",) or item.siblings[-1:] == ("name",):
-        text = f"{text} names".strip()
-    elif item.siblings:
-        text = f"{text} ({', '.join(item.siblings)})"
-    if part in ("header", "cookie"):
-        text = f"{text} {part}"
-    text = text[:1].upper() + text[1:]
-    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
-
-
 def _category(item: Field, value: Leaf) -> Category:
     if item == REQUEST_FIELD:
         return Category.REQUEST
@@ -197,7 +158,7 @@ def _category(item: Field, value: Leaf) -> Category:
         or identifiers.identity(item, value) is not None
     ):
         return Category.LOCATION if identifiers.names_place(item) else Category.IDENTIFIER
-    words = {word for part in _names(item) for word in identifiers.words(part)}
+    words = {word for part in member_names(item) for word in identifiers.words(part)}
     for category, marks in _CATEGORY_WORDS:
         if words & marks:
             return category
@@ -336,59 +297,62 @@ def opaque(
 
 
 def promoted(
-    points: Iterable[DataPoint], chosen: frozenset[str], matched: frozenset[str] = frozenset()
+    points: Iterable[DataPoint],
+    fixed: frozenset[str],
+    chosen: frozenset[str] | None = None,
+    *,
+    rooms: Mapping[str, int] | None = None,
+    entities: int = MAX_ENTITIES,
+    before: Callable[[DataPoint], int] = lambda _: 0,
 ) -> list[DataPoint]:
-    """Return the data points that have entities: those chosen, then the most telling by themselves.
+    """Return the data points that have entities: those fixed, then the most telling by themselves.
 
-    Opaque traffic always has: it is all that an appliance sends. Those `matched` to an entity that
-    exists go before what comes by itself, as long as there is room in all.
+    Opaque traffic always has: it is all that an appliance sends.
 
-    At most `MAX_PROMOTED_PER_RECIPIENT` per recipient and `MAX_ENTITIES` in all come by themselves,
-    readings first. What was seen earlier goes first, so nothing seen later takes its place.
+    At most `rooms` per recipient (where it says nothing, `MAX_PROMOTED_PER_RECIPIENT`) and
+    `entities` in all come by themselves, by `before` and then readings first. What was seen
+    earlier goes first, so nothing seen later takes its place. `chosen` are those that the household
+    picked; these may have sensors that others have not.
     """
     listed = list(points)
-    chosen |= {point.id for point in listed if point.category is Category.OPAQUE}
-    picked = [point for point in listed if point.id in chosen]
+    chosen = fixed if chosen is None else chosen
+    fixed |= {point.id for point in listed if point.category is Category.OPAQUE}
+    picked = [point for point in listed if point.id in fixed]
     counts: dict[str, int] = {}
-    entities = 0
+    taken = 0
     for point in picked:
-        entities += _cost(point, chosen)
+        taken += cost(point, chosen)
         for recipient in point.recipients:
             counts[recipient] = counts.get(recipient, 0) + 1
-    shown: set[str] = set()
-    for point in listed:
-        if point.id in matched and point.id not in chosen:
-            if entities + _cost(point, chosen) > MAX_ENTITIES:
-                continue
-            picked.append(point)
-            shown.add(point.id)
-            entities += _cost(point, chosen)
-    for point in sorted(listed, key=lambda point: (point.first_seen, _rank(point))):
-        if point.id in chosen or _rank(point) >= _UNRANKED:
+    for point in sorted(listed, key=lambda one: (one.first_seen, before(one), _rank(one))):
+        if point.id in fixed or not is_telling(point):
             continue
-        # One that is matched counts as if it came by itself, so that others neither come nor go.
-        cost = 0 if point.id in shown else _cost(point, chosen)
-        if entities + cost <= MAX_ENTITIES and all(
-            counts.get(one, 0) < MAX_PROMOTED_PER_RECIPIENT for one in point.recipients
+        if taken + cost(point, chosen) <= entities and all(
+            counts.get(one, 0) < (rooms or {}).get(one, MAX_PROMOTED_PER_RECIPIENT)
+            for one in point.recipients
         ):
-            if point.id not in shown:
-                picked.append(point)
-            entities += cost
+            picked.append(point)
+            taken += cost(point, chosen)
             for recipient in point.recipients:
                 counts[recipient] = counts.get(recipient, 0) + 1
     return picked
 
 
-def _cost(point: DataPoint, chosen: frozenset[str]) -> int:
+def cost(point: DataPoint, chosen: frozenset[str]) -> int:
     """Return how many entities a promoted data point has: a switch per recipient, and a sensor."""
     return len(point.recipients) + has_sensor(point, chosen)
+
+
+def is_telling(point: DataPoint) -> bool:
+    """Tell whether a data point may have a switch without being picked."""
+    return _rank(point) < _UNRANKED
 
 
 _UNRANKED = 9
 
 
 def _rank(point: DataPoint) -> int:
-    last = _names(point.field)[-1:]
+    last = member_names(point.field)[-1:]
     words = set(identifiers.words(last[0])) if last else set()
     if (
         point.field.path.startswith(("$.header", "$.cookie", "$.path", "$.request"))

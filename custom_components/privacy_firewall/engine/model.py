@@ -433,7 +433,8 @@ class Appliance:
 
     `base_url` is the cloud meant by an appliance that calls the gate by its own address; `promoted`
     are the ids of data points the household picked to have entities. `owner` is the person whose
-    data it tells, where it is one person's (a toothbrush): consents are then theirs.
+    data it tells, where it is one person's (a toothbrush): consents are then theirs. `kept` are the
+    ids of data points that have a switch of their own by now, and the keys of groups that have one.
     """
 
     id: str
@@ -446,6 +447,7 @@ class Appliance:
     answer: Answer = Answer.CALM
     promoted: frozenset[str] = frozenset()
     owner: str | None = None
+    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from .clock import ForwardClock
 from .errors import Refused, StorageError
 from .events import Decided, Discovered, Event, Reading, Unclaimed
 from .examination import Examined, examine, pass_through
+from .grouping import Arrangement, arrange
 from .journal import Entry, Journal
 from .learning import Learning
 from .model import (
@@ -119,7 +120,8 @@ class Pipeline:
         self._known: dict[str, _Known] = {}
         self._unclaimed: dict[tuple[str, str, str], int] = {}
         self._matched: dict[str, frozenset[str]] = {}
-        self._promoted: dict[str, list[DataPoint]] = {}
+        self._arranged: dict[str, Arrangement] = {}
+        self._alone: dict[str, frozenset[str]] = {}
         self._shown: dict[tuple[str, str], dict[Field, DataPoint]] = {}
         self.learning = Learning()
         self.catalogue = learning.NOTHING_KNOWN
@@ -141,7 +143,7 @@ class Pipeline:
 
     def learned(self, appliance_id: str) -> None:
         """Take note that something was learned of an appliance elsewhere."""
-        self._promoted.pop(appliance_id, None)
+        self._arranged.pop(appliance_id, None)
         self._shown.clear()
 
     def note_matched(self, appliance_id: str, point_ids: frozenset[str]) -> None:
@@ -156,7 +158,8 @@ class Pipeline:
         self.learning.forget(appliance_id)
         self.samples.forget(appliance_id)
         self._known.pop(appliance_id, None)
-        self._promoted.pop(appliance_id, None)
+        self._arranged.pop(appliance_id, None)
+        self._alone.pop(appliance_id, None)
         self._shown.clear()
 
     def admit(self, transmission: Transmission) -> Admission | Verdict:
@@ -395,7 +398,7 @@ class Pipeline:
             seems = traits.traits(point.field, point.category, point.kinds, profile.behaviour())
             if (marked := traits.joined(point, seems)) != point:
                 self.learning.add([marked])
-                self._promoted.pop(appliance.id, None)
+                self._arranged.pop(appliance.id, None)
                 self._shown.clear()
                 known.unstored[point_id] = marked
 
@@ -417,7 +420,7 @@ class Pipeline:
                 known.unannounced.add(point.id)
         if examined.fresh:
             self.learning.add(examined.fresh)
-            self._promoted.pop(appliance.id, None)
+            self._arranged.pop(appliance.id, None)
             self._shown.clear()
         known.unstored_identities += known.identities.remember(examined.identities)
         points, identities = tuple(known.unstored.values()), list(known.unstored_identities)
@@ -443,13 +446,25 @@ class Pipeline:
 
     def promoted(self, appliance: Appliance) -> list[DataPoint]:
         """Return the data points with entities: chosen, consented, or telling by themselves."""
-        points = self._promoted.get(appliance.id)
-        if points is None:
-            chosen = appliance.promoted | self._consented(appliance.id)
-            matched = self._matched.get(appliance.id, frozenset())
-            points = learning.promoted(self.learning.of(appliance.id), chosen, matched)
-            self._promoted[appliance.id] = points
-        return points
+        return self.arranged(appliance).alone
+
+    def arranged(self, appliance: Appliance) -> Arrangement:
+        """Return which data points have a switch of their own, and which share one."""
+        arranged = self._arranged.get(appliance.id)
+        if arranged is None:
+            before = self._alone.get(appliance.id, frozenset())
+            arranged = self._arranged[appliance.id] = arrange(
+                self.learning.of(appliance.id),
+                chosen=appliance.promoted,
+                kept=appliance.kept | before,
+                consented=self._consented(appliance.id),
+                matched=self._matched.get(appliance.id, frozenset()),
+            )
+            # Whatever is reported next, they stay: a short report may become a long one.
+            self._alone[appliance.id] = frozenset(
+                {one.id for one in arranged.alone} | {one.key for one in arranged.groups}
+            )
+        return arranged
 
     def _consented(self, appliance_id: str) -> frozenset[str]:
         if self.policy is None:
@@ -476,7 +491,7 @@ class Pipeline:
     def enforce(self, policy: Policy) -> None:
         """Bring a policy into force, at once and whole."""
         self.policy = policy
-        self._promoted.clear()
+        self._arranged.clear()
         self._shown.clear()
 
     def _entry(self, transmission: Transmission, examined: Examined) -> Entry:
