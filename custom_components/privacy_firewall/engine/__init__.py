@@ -3,7 +3,9 @@
 The words. An *appliance* reports *data points*; a *recipient* receives at *endpoints* for one
 *purpose*; the household's *consent* joins a data point and a recipient. What an appliance tries to
 send is a *transmission*; it meets a *gate*, which asks the *policy* for a *verdict*: permit, redact
-or deny, with a reason, and for redact the *obligations* per field.
+or deny, with a reason, and for redact the *obligations* per field. What a data point tells about
+people is its *topic*; of a long report, those of one topic form a *group* per recipient, which has
+one switch and no consent of its own (`grouping`).
 
 The way through. A gate reads one transmission and hands it to `pipeline`, which goes:
 
