@@ -185,7 +185,7 @@ class LocalSensor(LocalEntity, RestoreSensor):
     def _restore(self, value: object, unit: str | None) -> None:
         if isinstance(value, datetime):
             if not self._has_shape:
-                self._be(shape_of(self._point, value.isoformat(), unit_beside=unit))
+                self._be(self._shaped(value.isoformat(), unit))
             if self._shape.form is Form.TIME:
                 self._attr_native_value = value
             return
@@ -193,9 +193,13 @@ class LocalSensor(LocalEntity, RestoreSensor):
             return
         if not self._has_shape and (self._unit is not None or self._shape.is_plain):
             # Nothing came yet since the start: what it was then, it still is.
-            self._be(shape_of(self._point, value, unit_beside=unit))
+            self._be(self._shaped(value, unit))
         if unit == self.native_unit_of_measurement:
             self._attr_native_value = self._fitting(value)
+
+    def _shaped(self, value: Value, unit: str | None) -> Shape:
+        stated = self._household.firewall.known(self._point)
+        return shape_of(self._point, value, unit_beside=unit, stated=stated)
 
     @override
     def _show(self, reading: Reading) -> bool:

@@ -228,3 +228,15 @@ def test_what_is_matched_stays_within_the_entities_of_an_appliance() -> None:
     assert cost + len(arranged.groups) <= learning.MAX_ENTITIES + 1
     # What somebody picked has its place all the same.
     assert doors[59] in arrange(doors, chosen=frozenset({doors[59].id}), matched=matched).alone
+
+
+def test_what_the_catalogue_knows_comes_before_what_is_guessed() -> None:
+    points = temperatures(20)
+    assert points[19] not in arrange(points, chosen=NOTHING).alone
+    assert points[19] in arrange(points, chosen=NOTHING, known=frozenset({points[19].id})).alone
+
+
+def test_what_only_the_catalogue_can_tell_has_a_switch() -> None:
+    silent = point("$.body.x", "BSH.State.Run, and some more words than a reading has")
+    assert arrange([silent], chosen=NOTHING).alone == []
+    assert arrange([silent], chosen=NOTHING, known=frozenset({silent.id})).alone == [silent]

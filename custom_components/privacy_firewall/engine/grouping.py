@@ -61,15 +61,21 @@ def arrange(
     kept: frozenset[str] = frozenset(),
     consented: frozenset[str] = frozenset(),
     matched: frozenset[str] = frozenset(),
+    known: frozenset[str] = frozenset(),
 ) -> Arrangement:
     """Arrange the data points of one appliance.
 
     `chosen` are the ids of those that the household picked, `kept` of those that have a switch
     already (and keys of groups that have), `consented` of those with a consent in force. Those
-    `matched` to an entity that exists go before what comes by itself, as long as there is room.
+    `matched` to an entity that exists go before what comes by itself, as long as there is room;
+    those `known` to the catalogue as readings come by themselves, before what is guessed.
     """
     listed = list(points)
-    telling = [one for one in listed if learning.is_telling(one) and not is_of_the_form(one)]
+
+    def is_telling(point: DataPoint) -> bool:
+        return point.id in known or learning.is_telling(point)
+
+    telling = [one for one in listed if is_telling(one) and not is_of_the_form(one)]
     counts: dict[str, int] = {}
     for point in telling:
         for recipient in point.recipients:
@@ -108,8 +114,9 @@ def arrange(
         rooms=rooms,
         entities=learning.MAX_ENTITIES - len(wanted),
         before=lambda one: (
-            _standing(one, single) if one.id in shareable or _is_in(one, long) else 0
+            _standing(one, single, known) if one.id in shareable or _is_in(one, long) else 0
         ),
+        may_come=is_telling,
     )
     own = {one.id for one in alone}
     groups = [
@@ -161,12 +168,14 @@ def _wanted(
     return wanted
 
 
-def _standing(point: DataPoint, single: set[str]) -> int:
+def _standing(point: DataPoint, single: set[str], known: frozenset[str]) -> int:
     """Return how early a data point of a long report gets a switch of its own."""
     topic = topic_of(point)
     if topic in TOPICS_OF_PERSONS or topic is Topic.DOORS:
         return 0
-    return 1 if point.id in single else 2 if topic is not Topic.OTHER else 3
+    if point.id in known:
+        return 1
+    return 2 if point.id in single else 3 if topic is not Topic.OTHER else 4
 
 
 def _is_in(point: DataPoint, recipients: set[str]) -> bool:

@@ -304,6 +304,7 @@ def promoted(
     rooms: Mapping[str, int] | None = None,
     entities: int = MAX_ENTITIES,
     before: Callable[[DataPoint], int] = lambda _: 0,
+    may_come: Callable[[DataPoint], bool] | None = None,
 ) -> list[DataPoint]:
     """Return the data points that have entities: those fixed, then the most telling by themselves.
 
@@ -312,7 +313,8 @@ def promoted(
     At most `rooms` per recipient (where it says nothing, `MAX_PROMOTED_PER_RECIPIENT`) and
     `entities` in all come by themselves, by `before` and then readings first. What was seen
     earlier goes first, so nothing seen later takes its place. `chosen` are those that the household
-    picked; these may have sensors that others have not.
+    picked; these may have sensors that others have not. Whether one may come by itself
+    `may_come` says, else `is_telling`.
     """
     listed = list(points)
     chosen = fixed if chosen is None else chosen
@@ -325,7 +327,7 @@ def promoted(
         for recipient in point.recipients:
             counts[recipient] = counts.get(recipient, 0) + 1
     for point in sorted(listed, key=lambda one: (one.first_seen, before(one), _rank(one))):
-        if point.id in fixed or not is_telling(point):
+        if point.id in fixed or not (may_come or is_telling)(point):
             continue
         if taken + cost(point, chosen) <= entities and all(
             counts.get(one, 0) < (rooms or {}).get(one, MAX_PROMOTED_PER_RECIPIENT)

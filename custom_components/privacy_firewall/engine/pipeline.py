@@ -453,12 +453,14 @@ class Pipeline:
         arranged = self._arranged.get(appliance.id)
         if arranged is None:
             before = self._alone.get(appliance.id, frozenset())
+            points = self.learning.of(appliance.id)
             arranged = self._arranged[appliance.id] = arrange(
-                self.learning.of(appliance.id),
+                points,
                 chosen=appliance.promoted,
                 kept=appliance.kept | before,
                 consented=self._consented(appliance.id),
                 matched=self._matched.get(appliance.id, frozenset()),
+                known=self.catalogue.readings(points),
             )
             # Whatever is reported next, they stay: a short report may become a long one.
             self._alone[appliance.id] = frozenset(

@@ -7,8 +7,8 @@ import pytest
 from engine.catalogue import known as vendors
 from engine.catalogue.known import Catalogue, category_of, find, read_folder
 from engine.catalogue.reader import read_vendor
-from engine.catalogue.vendor import Known, Vendor
-from engine.model import Category, Field
+from engine.catalogue.vendor import EntityKind, Known, Vendor
+from engine.model import Category, DataPoint, Field, Kind
 
 HEAD = """\
 verified: {source: s, payload: upload, shape: x, date: 2026-03-01}
@@ -110,6 +110,36 @@ def test_what_marks_tell_is_not_sure() -> None:
     assert [one.sure for one in told.values()] == [False]
     told = catalogue.at("POST in.frost.example/v1", (COLD,))
     assert [one.sure for one in told.values()] == [True]
+
+
+@pytest.mark.parametrize(
+    ("path", "template", "category", "entity", "is_reading"),
+    [
+        ("$.body.cold", "POST in.frost.example/v1", Category.READING, "sensor", True),
+        ("$.body.cold", "POST in.frost.example/v1", Category.HEALTH, "binary_sensor", True),
+        ("$.body.cold", "POST in.frost.example/v1", Category.READING, "none", False),
+        ("$.body.cold", "POST in.frost.example/v1", Category.IDENTIFIER, "sensor", False),
+        ("$.body.cold", "POST in.frost.example/v1", Category.TIME, "sensor", False),
+        ("$.body.cold", "POST out.frost.example/v1", Category.READING, "sensor", False),
+        ("$.body.warm", "POST in.frost.example/v1", Category.READING, "sensor", False),
+    ],
+)
+def test_what_is_stated_as_a_reading(
+    path: str, template: str, category: Category, entity: str, is_reading: bool
+) -> None:
+    stated = replace(FROST.data_points[0], entity=EntityKind(entity))
+    point = DataPoint(
+        id="1",
+        appliance_id="fridge",
+        template=template,
+        field=Field(path),
+        name="x",
+        kinds=frozenset({Kind.NUMBER}),
+        category=category,
+        recipients=("cloud",),
+    )
+    found = Catalogue([replace(FROST, data_points=(stated,))]).readings([point])
+    assert found == (frozenset({"1"}) if is_reading else frozenset())
 
 
 def test_recipients_are_found_by_host_and_by_name() -> None:

@@ -14,11 +14,12 @@ import logging
 from pathlib import Path
 
 from ..errors import CatalogueError
-from ..model import Category, Endpoint, Field
+from ..model import Category, DataPoint, Endpoint, Field
 from ..names import expand
 from .reader import read_vendor
 from .vendor import (
     CalmAnswer,
+    EntityKind,
     Known,
     Place,
     StatedRecipient,
@@ -94,6 +95,22 @@ class Catalogue:
             # The longest prefix last: it says more.
             found.update(self._places[vendor.key])
         return found
+
+    def readings(self, points: Iterable[DataPoint]) -> frozenset[str]:
+        """Return the ids of those that a file states as something to show at home."""
+        by_template: dict[str, list[DataPoint]] = {}
+        for point in points:
+            by_template.setdefault(point.template, []).append(point)
+        return frozenset(
+            point.id
+            for template, some in by_template.items()
+            if (known := self.at(template, [one.field for one in some]))
+            for point in some
+            if (told := find(known, point.field)) is not None
+            and told.entity is not EntityKind.NONE
+            and not is_hidden(point.category)
+            and point.category not in (Category.TIME, Category.TEXT)
+        )
 
     def recipients_at(self, host: str) -> tuple[StatedRecipient, ...]:
         """Return who receives at a host, as vendors state it; several where they share it."""
