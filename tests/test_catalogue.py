@@ -8,8 +8,10 @@ from homeassistant.components.sensor import (
 )
 import pytest
 
-from custom_components.privacy_firewall.engine import EntityKind, load_vendors
+from custom_components.privacy_firewall.engine import Catalogue, EntityKind, load_vendors
 from custom_components.privacy_firewall.engine.catalogue.quantities import QUANTITIES
+from custom_components.privacy_firewall.engine.catalogue.reader import read_vendor
+from custom_components.privacy_firewall.proposals import proposed
 
 STATED = [one for vendor in load_vendors().vendors for one in vendor.data_points]
 
@@ -40,3 +42,20 @@ def test_entity_kind_fits_its_quantity() -> None:
             assert one.unit is None, one.field
         if one.entity in (EntityKind.TIMESTAMP, EntityKind.NONE):
             assert (one.state_class, one.options) == (None, ()), one.field
+
+
+FRAMED = """
+vendor: Frost
+verified: {source: s, payload: upload, shape: x, date: 2026-03-01}
+transport: [http]
+recipients:
+  - {organisation: Frost, purpose: service, endpoints: ["POST http://in.frost.example/v1"]}
+framing: ["length:decimal-l", "crc16-modbus:hex"]
+"""
+
+
+def test_what_stands_around_a_known_vendors_bodies_is_proposed() -> None:
+    catalogue = Catalogue([read_vendor(FRAMED.encode(), "frost.yaml")])
+    shown = proposed(catalogue, ["POST http://in.frost.example/v1"], [])
+    assert shown["advanced"] == {"framing": "length:decimal-l,crc16-modbus:hex"}
+    assert "advanced" not in proposed(catalogue, ["POST http://out.frost.example/v1"], [])

@@ -12,6 +12,7 @@ from homeassistant.core import HomeAssistant
 from .const import (
     CONF_BENEFIT,
     CONF_ENDPOINTS,
+    CONF_FRAMING,
     CONF_FUNCTIONAL,
     CONF_IF_REFUSED,
     CONF_NAMES,
@@ -89,6 +90,7 @@ def _filled(known: StatedRecipient, endpoints: list[str], names: list[str]) -> d
                 {
                     CONF_FUNCTIONAL: list(known.functional),
                     CONF_NEUTRAL: list(known.neutral),
+                    CONF_FRAMING: known.framing,
                 }
             ),
         }

@@ -63,6 +63,7 @@ def test_everything_that_may_be_stated_is_read() -> None:
     assert recipient.neutral == ("$.body.mode",)
     assert vendor.marks == {Field("$.body.serial"), Field("$.body.frost")}
     assert vendor.framing == "xor:5a,length:u16-be,crc16-modbus:le"
+    assert recipient.framing == vendor.framing
     cold, door, *trays = vendor.data_points
     assert (cold.name, cold.unit, cold.quantity) == ("Cold", "°C", "temperature")
     assert cold.state_class is StateClass.MEASUREMENT

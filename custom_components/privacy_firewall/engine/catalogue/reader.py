@@ -9,9 +9,10 @@ from datetime import date
 from enum import StrEnum
 import re
 
-from ..errors import CatalogueError, PathSyntaxError
+from ..errors import CatalogueError, FramingError, PathSyntaxError
 from ..model import Category, Endpoint, Field, Purpose
 from ..names import expand
+from ..payload import framing
 from ..redaction.paths import ANY, parse
 from .document import Node, read
 from .quantities import QUANTITIES, UNITS
@@ -44,19 +45,13 @@ _NEVER = frozenset({Category.REQUEST, Category.OPAQUE})
 _SIBLING = re.compile(r"@?[A-Za-z]+=(?:\*|[A-Za-z][A-Za-z0-9_.:-]{0,39}|-?[0-9]{1,4})|name")
 _TOPIC = re.compile(r"[!-~]{1,200}")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
-_LAYER = re.compile(
-    r"xor:(?:[0-9a-f]{2}){1,32}|length:(?:decimal-l|u(?:16|32)-[bl]e)"
-    r"|(?:crc16-modbus|crc16-ccitt-false|crc16-arc|crc32):(?:hex|hex-upper|be|le)"
-    r"|sum8:(?:hex|hex-upper|byte)"
-)
-"""A layer of what stands around a body, in one word: what it is, and how it is written."""
-_MAX_LAYERS = 4
 
 
 def read_vendor(data: bytes, file: str) -> Vendor:
     """Read one file; raises `CatalogueError`. `file` is its name, for errors and as its key."""
     root = _Part(read(data, file), "", file)
     name = root.text("vendor", MAX_NAME)
+    around = _framing(root)
     is_bare = root.flag("by_name_only")
     verified = None if is_bare else _verified(root.part("verified"))
     vendor = Vendor(
@@ -66,11 +61,11 @@ def read_vendor(data: bytes, file: str) -> Vendor:
         verified=verified,
         source=root.text("source", MAX_TEXT) if verified is None else verified.source,
         transport=frozenset(root.choices("transport", Transport)),
-        recipients=tuple(_recipient(one) for one in root.parts("recipients")),
+        recipients=tuple(_recipient(one, around) for one in root.parts("recipients")),
         topics=root.texts("topics", 200, _topic),
         marks=frozenset(_field(path, ()) for path in root.texts("marks", MAX_TEXT, _mark)),
         data_points=tuple(known for one in root.parts("data_points") for known in _known(one)),
-        framing=_framing(root),
+        framing=around,
         answers=tuple(_answer(one) for one in root.parts("answers")),
     )
     root.end()
@@ -226,7 +221,7 @@ def _verified(part: _Part) -> Verified:
     return verified
 
 
-def _recipient(part: _Part) -> StatedRecipient:
+def _recipient(part: _Part, around: str) -> StatedRecipient:
     purpose = part.text("purpose", MAX_NAME)
     if purpose != UNKNOWN and purpose not in set(Purpose):
         raise part.wrong("purpose", f"{UNKNOWN} or one of {', '.join(Purpose)} is wanted")
@@ -245,6 +240,7 @@ def _recipient(part: _Part) -> StatedRecipient:
         names=part.texts("names", 253, _name),
         functional=part.texts("functional", MAX_TEXT, _path),
         neutral=part.texts("neutral", MAX_TEXT, _path),
+        framing=around,
     )
     part.end()
     if not recipient.endpoints and not recipient.names:
@@ -350,16 +346,18 @@ def _answer(part: _Part) -> CalmAnswer:
 
 
 def _framing(part: _Part) -> str:
-    layers = part.texts("framing", 80, _layer)
-    if len(layers) > _MAX_LAYERS:
-        raise part.wrong("framing", f"at most {_MAX_LAYERS} layers are known")
-    return ",".join(layers)
+    layers = ",".join(part.texts("framing", 80, _layer))
+    try:
+        return framing.spell(framing.parse(layers)) if layers else ""
+    except FramingError as err:
+        raise part.wrong("framing", str(err)) from None
 
 
 def _layer(text: str) -> str:
-    if not _LAYER.fullmatch(text):
-        raise ValueError("no such framing is known")
-    return text
+    try:
+        return framing.spell(framing.parse(text))
+    except FramingError:
+        raise ValueError("no such framing is known") from None
 
 
 def _field(path: str, siblings: tuple[str, ...]) -> Field:

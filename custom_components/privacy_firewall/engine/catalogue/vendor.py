@@ -96,7 +96,8 @@ class Known:
 class StatedRecipient:
     """Who receives, as the vendor states it; what it does not state is empty.
 
-    `source` is where each of these is stated: an address, or where to look.
+    `source` is where each of these is stated: an address, or where to look. `framing` is the
+    vendor's, around the bodies that its endpoints receive.
     """
 
     organisation: str
@@ -111,6 +112,7 @@ class StatedRecipient:
     names: tuple[str, ...] = ()
     functional: tuple[str, ...] = ()
     neutral: tuple[str, ...] = ()
+    framing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
