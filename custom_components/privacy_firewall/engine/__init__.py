@@ -22,6 +22,9 @@ when a recipient was refused, and what did not (`need_rules`).
 
 Beside the way through, `match` says which data points other integrations show as entities already.
 
+Apart from all of it stands `exposures`: what Home Assistant itself hands to assistants. It is a
+record only; no gate is in that way.
+
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What
 cannot be read, decided or recorded does not leave.
 
@@ -42,6 +45,7 @@ from .errors import (
     StorageError,
 )
 from .export import Format
+from .exposures import ELSEWHERE, Exposure, Exposures, ExposureState
 from .faces import Face, Faces, load as load_faces, may_be_same
 from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
@@ -67,10 +71,14 @@ from .routes import Routes
 from .selftest import Report as SelfTestReport
 
 __all__ = [
+    "ELSEWHERE",
     "SEEN_FOR",
     "BlockList",
     "ConsentError",
     "EngineError",
+    "Exposure",
+    "ExposureState",
+    "Exposures",
     "Face",
     "Faces",
     "Firewall",

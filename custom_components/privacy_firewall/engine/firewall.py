@@ -17,6 +17,7 @@ from .clock import Clock, ForwardClock, Seen, SystemClock
 from .consents import LOOK_SECONDS, RETRY_SECONDS, Consents, Pair
 from .errors import StorageError
 from .events import Decided, Event, Forgotten, GateChanged
+from .exposures import Exposures
 from .faces import Faces
 from .files import Files, anchor_path
 from .gates.http.server import HttpGate
@@ -135,6 +136,7 @@ class Firewall:
             policy=lambda: self._pipeline.policy,
             on_event=self._event,
         )
+        self.exposures = Exposures(self._database, self._clock)
         self.names.lookups.observe = self.watching.hear_lookup
         self._protected_ports = protected_ports
         self._upstream = Upstream(protected_ports=protected_ports, look_up=self.names.addresses_of)
@@ -198,6 +200,7 @@ class Firewall:
     async def _load(self, tallies: dict[str, Tally]) -> None:
         await self.consents.load(is_copy=self._files.is_copy)
         await self.watching.load()
+        await self.exposures.load()
         self._pipeline.learning.add(await memory.data_points(self._database))
         for appliance_id, identities in (await memory.identities(self._database)).items():
             self._pipeline.recall(appliance_id, identities)
