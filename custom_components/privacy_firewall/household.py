@@ -41,6 +41,7 @@ from .engine.events import (
 from .engine.model import DataPoint
 from .essential import NEED_KEY, Essential
 from .grants import CONSENT_KEY, GRANT_ALL_KEY, LEVEL_KEY, Grants
+from .handed_out import HandedOut
 from .issues import Issues
 from .observed import Observed
 from .starving import Needs
@@ -134,6 +135,7 @@ class Household:
         self.dns = DnsKeeper(self)
         self.bypass = Bypass(self)
         self.essential = Essential(self)
+        self.handed_out = HandedOut(self)
         self.resolve_mac = MacTable(hass)
         self.readings: dict[str, Reading] = {}
         """The newest reading per data point, for sensors that are only being added."""
@@ -175,6 +177,7 @@ class Household:
             self.issues.async_start(),
             self.bypass.async_start(),
             self.essential.async_start(),
+            self.handed_out.async_start(),
             # What was seen grows old by itself, and no event tells of it.
             async_track_time_interval(self.hass, self._look_again, LOOK_AGAIN),
             async_track_time_interval(self.hass, self._async_ask, ASK_AGAIN),
@@ -202,6 +205,7 @@ class Household:
             if self._gate is not None and self._gate != self._wanted_gate:
                 await self._open_gate()
         await self.dns.async_update()
+        self.handed_out.async_update()
 
     def _bound_journal(self) -> None:
         kept = keeping(self.entry)

@@ -43,6 +43,7 @@ RESTORED = "restored"
 QUESTIONS = "questions"
 NOTICE = "notice"
 STARVING = "starving"
+EXPOSED_ELSEWHERE = "exposed_elsewhere"
 """Kinds of issues. Those of one appliance or recipient have its id after theirs: `notice_<id>`."""
 
 SILENT_FOR = 30 * 24 * 3600.0
@@ -83,7 +84,9 @@ class Issues:
                 one()
             # Those that wait for an answer stay: a restart is none.
             for issue_id in async_raised(self._hass):
-                if not issue_id.startswith((JOURNAL_REPLACED, QUESTIONS, f"{NOTICE}_")):
+                if not issue_id.startswith(
+                    (JOURNAL_REPLACED, QUESTIONS, EXPOSED_ELSEWHERE, f"{NOTICE}_")
+                ):
                     self._drop(issue_id)
 
         return stop_all

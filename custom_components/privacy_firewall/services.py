@@ -39,6 +39,7 @@ from .action_fields import (
 )
 from .const import DOMAIN
 from .engine.model import OPAQUE_FIELD, ConsentState, Level
+from .exposure_actions import async_setup_exposure_actions
 from .household import Household
 from .journal_actions import async_setup_journal_actions
 from .need_actions import async_setup_need_actions
@@ -93,6 +94,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
     async_setup_reading_actions(hass)
     async_setup_journal_actions(hass)
     async_setup_need_actions(hass)
+    async_setup_exposure_actions(hass)
 
 
 # --- Consents ---
