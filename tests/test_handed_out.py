@@ -293,6 +293,35 @@ async def test_what_cannot_be_recorded_is_not_exposed_but_stopped_all_the_same(
     assert (await told(kitchen))[-1] == (ASSIST, "withdrawn", "switch")
 
 
+async def test_it_is_stopped_at_once_whatever_is_being_recorded(kitchen: Home, anna: User) -> None:
+    hatch = register(kitchen.hass, device_of(kitchen), "hatch").entity_id
+    await kitchen.hass.async_block_till_done()
+    ours, other = switch(kitchen, door(kitchen)), switch(kitchen, hatch)
+    await on(kitchen, ours, anna)
+    exposures = kitchen.household.firewall.exposures
+    goes_on, record = asyncio.Event(), exposures.record
+
+    async def slow(*args: Any, **kwargs: Any) -> Any:
+        await goes_on.wait()
+        return await record(*args, **kwargs)
+
+    with patch.object(exposures, "record", slow):
+        giving = kitchen.hass.async_create_task(on(kitchen, other, anna))
+        await asyncio.sleep(0.05)
+        taking = kitchen.hass.async_create_task(
+            kitchen.hass.services.async_call(
+                "switch", "turn_off", {"entity_id": ours}, blocking=True
+            )
+        )
+        await asyncio.sleep(0.05)
+        assert not async_should_expose(kitchen.hass, ASSIST, door(kitchen))
+        assert not async_should_expose(kitchen.hass, ASSIST, hatch)
+        goes_on.set()
+        await asyncio.gather(giving, taking)
+    assert async_should_expose(kitchen.hass, ASSIST, hatch)
+    assert [one[1] for one in await told(kitchen)] == ["given", "given", "withdrawn"]
+
+
 async def test_turned_off_while_it_is_being_given_it_is_off(kitchen: Home, anna: User) -> None:
     ours = switch(kitchen, door(kitchen))
     exposures = kitchen.household.firewall.exposures
@@ -346,6 +375,28 @@ async def test_so_many_of_a_device_are_watched_or_those_that_were_picked(kitchen
         switch(kitchen, many[-1].entity_id),
         switch(kitchen, setting.entity_id),
     }
+
+
+async def test_readings_on_a_device_of_our_own_have_switches_too(
+    hass: HomeAssistant, cloud: Cloud, conversation: None, anna: User
+) -> None:
+    async with a_home(hass, cloud, handed_out=WATCHED) as home:
+        await home.report()
+        ours = switch(home, home.sensor("Temperature").entity_id)
+        assert state(home, ours).state == "off"
+        registered = er.async_get(hass).async_get(ours)
+        assert registered is not None
+        assert registered.config_subentry_id == home.subentry(FRIDGE).subentry_id
+        await on(home, ours, anna)
+        # Linked with another device, the readings move there, and so do their switches.
+        device = a_device(hass)
+        await home.change(FRIDGE, device_id=device.id)
+        moved = er.async_get(hass).async_get(ours)
+        assert moved is not None
+        assert moved.device_id == device.id
+        assert (state(home, ours).state, state(home, ours).attributes["by"]) == ("on", "us")
+        await home.remove(FRIDGE)
+        assert switches(home) == set()
 
 
 async def test_a_renamed_entity_keeps_its_record_and_one_that_is_gone_its_past(

@@ -160,7 +160,7 @@ class _Keeper:
         watched = household.handed_out.watched
         # With an entity that is watched no more, its switch was removed from the registry.
         self._added = {one: switch for one, switch in self._added.items() if one[0] in watched}
-        new: list[ExposureSwitch] = []
+        new: dict[str | None, list[ExposureSwitch]] = {}
         for one in watched.values():
             for assistant in household.handed_out.assistants:
                 handed = one.id, assistant.id
@@ -169,16 +169,20 @@ class _Keeper:
                     continue
                 self._added[handed] = switch = ExposureSwitch(household, one, assistant)
                 if before is None:
-                    new.append(switch)
+                    new.setdefault(one.subentry_id, []).append(switch)
                 else:
                     self._entry.async_create_task(
-                        household.hass, self._replace(before, switch), eager_start=True
+                        household.hass,
+                        self._replace(before, switch, one.subentry_id),
+                        eager_start=True,
                     )
-        if new:
-            self._add(new)
+        for subentry_id, switches in new.items():
+            self._add(switches, config_subentry_id=subentry_id)
 
-    async def _replace(self, before: ExposureSwitch, after: ExposureSwitch) -> None:
+    async def _replace(
+        self, before: ExposureSwitch, after: ExposureSwitch, subentry_id: str | None
+    ) -> None:
         # A name is fixed when an entity is added; its id, and what the user set, stay registered.
         if before.hass is not None:
             await before.async_remove()
-        self._add([after])
+        self._add([after], config_subentry_id=subentry_id)

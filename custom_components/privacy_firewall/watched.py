@@ -28,6 +28,8 @@ class Watched:
     entity_id: str
     name: str
     device_id: str | None
+    subentry_id: str | None
+    """The appliance, where its device is one of our own: entities there belong to it."""
     owners: frozenset[str | None]
     """Whose data its appliances tell; empty where it is of no appliance."""
 
@@ -79,8 +81,16 @@ def _watched(
         entity_id=entity.entity_id,
         name=entity.name or entity.original_name or of_device or entity.entity_id,
         device_id=entity.device_id,
+        subentry_id=_subentry_id(household, device),
         owners=frozenset(owners.get(device_id, ())),
     )
+
+
+def _subentry_id(household: Household, device: dr.AnyDeviceEntry | None) -> str | None:
+    if not isinstance(device, dr.DeviceEntry):
+        return None
+    is_ours = device.config_entry_id == household.entry.entry_id
+    return device.config_subentry_id if is_ours else None
 
 
 def _is_telling(entity: er.RegistryEntry) -> bool:

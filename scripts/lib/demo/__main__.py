@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import ClientError
 
-from . import dashboard, in_time, names, payloads
+from . import dashboard, handed_out, in_time, names, payloads
 from .home_assistant import PASSWORD, USER, HomeAssistantError, complaints
 from .household import (
     DENTIST,
@@ -266,6 +266,7 @@ async def tell(page: Page, folder: Path, *, once: bool) -> None:
         await story.switch("toothbrush", BRUSHING, DENTIST, 7, on=False)
         await in_time.a_grant_runs_out(page, household, ("toothbrush", BRUSHING, DENTIST), 8)
         await names.tell(page, household, folder, 9)
+        await handed_out.tell(page, household, "fridge", 10)
         await in_time.the_gate_is_tested(page, household)
         await story.nothing_to_complain_about()
         page.summary()
