@@ -17,8 +17,8 @@ from homeassistant.components.homeassistant.exposed_entities import (
     async_expose_entity,
     async_should_expose,
 )
-from homeassistant.const import EntityCategory
-from homeassistant.core import Context, Event, HomeAssistant, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, EntityCategory
+from homeassistant.core import Context, CoreState, Event, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import (
     device_registry as dr,
@@ -178,6 +178,7 @@ async def test_an_exposure_made_elsewhere_is_shown_told_once_and_not_adopted(
     kept = issue(kitchen)
     assert kept is not None
     assert kept.dismissed_version is not None
+    assert kept.is_persistent
     assert await told(kitchen) == [(ASSIST, "elsewhere", "elsewhere")]
     expose(kitchen, door(kitchen), on=False)
     await kitchen.hass.async_block_till_done()
@@ -194,6 +195,34 @@ async def test_an_assistants_own_default_is_elsewhere(kitchen: Home) -> None:
     assert (shown.state, shown.attributes["by"]) == ("on", "elsewhere")
     assert issue(kitchen) is not None
     assert await told(kitchen) == [(ASSIST, "elsewhere", "elsewhere")]
+
+
+async def test_what_is_gone_is_not_told_of_any_longer(kitchen: Home) -> None:
+    expose(kitchen, door(kitchen), on=True)
+    await kitchen.hass.async_block_till_done()
+    assert issue(kitchen) is not None
+    er.async_get(kitchen.hass).async_remove(door(kitchen))
+    await kitchen.hass.async_block_till_done()
+    assert issue(kitchen) is None
+
+
+async def test_while_home_assistant_starts_nothing_is_taken_for_stopped(kitchen: Home) -> None:
+    expose(kitchen, door(kitchen), on=True)
+    await kitchen.hass.async_block_till_done()
+    assert await kitchen.hass.config_entries.async_unload(kitchen.entry.entry_id)
+    kitchen.hass.set_state(CoreState.not_running)
+    # Not loaded yet.
+    kitchen.hass.config.components.remove(ASSIST)
+    assert await kitchen.hass.config_entries.async_setup(kitchen.entry.entry_id)
+    await kitchen.hass.async_block_till_done()
+    assert issue(kitchen) is not None
+    assert state(kitchen, switch(kitchen, door(kitchen))).state == "unavailable"
+    kitchen.hass.config.components.add(ASSIST)
+    kitchen.hass.set_state(CoreState.running)
+    kitchen.hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+    await kitchen.hass.async_block_till_done()
+    assert state(kitchen, switch(kitchen, door(kitchen))).attributes["by"] == "elsewhere"
+    assert [one[1] for one in await told(kitchen)] == ["elsewhere"]
 
 
 async def test_what_was_given_and_is_stopped_elsewhere_is_withdrawn_for_good(

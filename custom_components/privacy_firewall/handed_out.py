@@ -170,7 +170,7 @@ class HandedOut:
     @callback
     def _look_again(self, _: object = None) -> None:
         """Look also who exports; that needs the disk."""
-        if self._hass.state is CoreState.starting:
+        if self._hass.state is not CoreState.running:
             return  # everything is still being loaded, and `async_at_started` comes
         self._household.entry.async_create_task(
             self._hass, self._async_look_again(), f"{DOMAIN} exporters"
@@ -198,6 +198,7 @@ class HandedOut:
         if is_news or before != (self.watched, self.assistants, self._exposed):
             self._remove_what_is_gone()
             self._household.async_changed()
+            self._tell()
         if any(self._found(handed) for handed in self._exposed):
             self._household.entry.async_create_task(
                 self._hass, self._async_record_found(), eager_start=True
@@ -366,10 +367,10 @@ class HandedOut:
         """Raise the issue for what is newly found elsewhere; take it back once nothing is."""
         lines = [
             f"{written(watched.name)} → {NAMES[assistant]}"
-            for (entity, assistant), is_exposed in self._exposed.items()
-            if is_exposed
-            and (watched := self.watched.get(entity)) is not None
-            and (newest := self.of((entity, assistant))) is not None
+            for watched in self.watched.values()
+            # Also of one that is not set up just now.
+            for assistant in NAMES
+            if (newest := self.of((watched.id, assistant))) is not None
             and newest.state is ExposureState.ELSEWHERE
         ]
         if is_news or not lines:
