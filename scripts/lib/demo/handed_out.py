@@ -1,5 +1,6 @@
 """The step in which Home Assistant itself is the sender: Assist gets an entity, and no longer."""
 
+import asyncio
 from typing import Any
 
 from .home_assistant import HomeAssistant
@@ -8,6 +9,8 @@ from .in_time import until
 from .show import Page
 
 ASSIST = "conversation"
+_LOOKS = 50
+"""How often is looked whether the switches are there: for ten seconds."""
 
 
 async def tell(page: Page, household: Household, name: str, number: int) -> None:
@@ -45,11 +48,17 @@ async def tell(page: Page, household: Household, name: str, number: int) -> None
 
 
 async def _switches(household: Household, name: str) -> list[dict[str, Any]]:
-    return [
-        one
-        for one in await household.entities(name)
-        if one["translation_key"] == "exposure" and one["state"] is not None
-    ]
+    """Return them; the configuration file is read first, so that they take a moment."""
+    for _ in range(_LOOKS):
+        found = [
+            one
+            for one in await household.entities(name)
+            if one["translation_key"] == "exposure" and one["state"] is not None
+        ]
+        if found:
+            return found
+        await asyncio.sleep(0.2)
+    return []
 
 
 async def _exposed(home: HomeAssistant) -> list[str]:
