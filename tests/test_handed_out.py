@@ -216,6 +216,7 @@ async def test_while_home_assistant_starts_nothing_is_taken_for_stopped(kitchen:
     assert await kitchen.hass.config_entries.async_setup(kitchen.entry.entry_id)
     await kitchen.hass.async_block_till_done()
     assert issue(kitchen) is not None
+    assert kitchen.household.handed_out.exporting is None
     assert state(kitchen, switch(kitchen, door(kitchen))).state == "unavailable"
     kitchen.hass.config.components.add(ASSIST)
     kitchen.hass.set_state(CoreState.running)
@@ -343,10 +344,12 @@ async def test_it_is_stopped_at_once_whatever_is_being_recorded(kitchen: Home, a
             )
         )
         await asyncio.sleep(0.05)
-        assert not async_should_expose(kitchen.hass, ASSIST, door(kitchen))
-        assert not async_should_expose(kitchen.hass, ASSIST, hatch)
+        meanwhile = [
+            async_should_expose(kitchen.hass, ASSIST, one) for one in (door(kitchen), hatch)
+        ]
         goes_on.set()
         await asyncio.gather(giving, taking)
+    assert meanwhile == [False, False]
     assert async_should_expose(kitchen.hass, ASSIST, hatch)
     assert [one[1] for one in await told(kitchen)] == ["given", "given", "withdrawn"]
 
