@@ -18,6 +18,7 @@ from tests.common import BRUSH, FRIDGE, FROSTLINE, Home
 DECIDING = ("grant", "refuse", "withdraw", "let_through", "lock_down")
 FOR_ADMINISTRATORS = (
     "get_data_points",
+    "get_exposures",
     "get_disclosures",
     "export_journal",
     "forget",

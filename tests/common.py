@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 import json
+from pathlib import Path
 import random
 import socket
 from types import MappingProxyType
@@ -144,6 +145,11 @@ def a_device(hass: HomeAssistant, name: str = "Kitchen fridge") -> dr.DeviceEntr
     return dr.async_get(hass).async_get_or_create(
         config_entry_id=vendor.entry_id, identifiers={("vendor", name)}, name=name
     )
+
+
+def configuration(hass: HomeAssistant, text: str = "") -> None:
+    """Let the configuration file say this."""
+    Path(hass.config.path("configuration.yaml")).write_text(text, encoding="utf-8")
 
 
 @dataclass(slots=True)

@@ -297,7 +297,7 @@ async def at_the_rules(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
     """Open the options and choose the household's rules."""
     result = await hass.config_entries.options.async_init(entry.entry_id)
     assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "init")
-    assert result["menu_options"] == ["rules", "dns_gate"]
+    assert result["menu_options"] == ["rules", "dns_gate", "handed_out"]
     assert unspoken(result, "options") == []
     return await hass.config_entries.options.async_configure(
         result["flow_id"], {"next_step_id": "rules"}
@@ -1073,7 +1073,7 @@ async def test_forms_over_rest(
         return await answer.json()
 
     shown = await post("options/flow", {"handler": entry.entry_id})
-    assert shown["menu_options"] == ["rules", "dns_gate"]
+    assert shown["menu_options"] == ["rules", "dns_gate", "handed_out"]
     rules = await post(f"options/flow/{shown['flow_id']}", {"next_step_id": "rules"})
     assert [field["name"] for field in rules["data_schema"]] == list(OPTIONS)
     shown = await post("options/flow", {"handler": entry.entry_id})

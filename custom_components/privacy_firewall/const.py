@@ -21,6 +21,7 @@ EVENT_REQUEST: Final = "privacy_firewall_request"
 EVENT_GRANT_ENDING: Final = "privacy_firewall_grant_ending"
 EVENT_NEW_ITEMS: Final = "privacy_firewall_new_items"
 EVENT_RETRY_STORM: Final = "privacy_firewall_retry_storm"
+EVENT_EXPOSURE: Final = "privacy_firewall_exposure"
 
 PERSON: Final = "person"
 """The domain of Home Assistant's persons; by name, so that the integration need not be there."""
@@ -58,6 +59,11 @@ CONF_REFUSED_NETWORKS: Final = "refused_networks"
 CONF_LISTS: Final = "lists"
 CONF_TELL_OF_STRANGERS: Final = "tell_of_strangers"
 DNS_PORT: Final = 53
+
+CONF_HANDED_OUT: Final = "handed_out"
+"""Whether and of which entities is watched what Home Assistant itself hands out, a mapping;
+`entities` are ids of the registry, empty for those of appliances."""
+CONF_ENTITIES: Final = "entities"
 
 # An appliance's subentry; `name`, `device_id` and `token` are Home Assistant's own constants.
 CONF_ADDRESSES: Final = "addresses"

@@ -12,7 +12,8 @@ an event for every call before it runs it, with the same context. So this is wha
 * per family of contexts (an automation's context names what triggered it as its parent) which acts
   were wished for. One action of a household is one family, and does one act at most. An act is a
   consent, the consents that one call of our own action lists, those behind one switch, a recipient
-  as a whole by its button, the end of a lockdown, letting an appliance through;
+  as a whole by its button, the end of a lockdown, letting an appliance through, what an assistant
+  gets;
 * which contexts applied a scene. Nothing in them or descending from them widens.
 
 Of a script that turns on two, the second tells that many were meant; the first is then taken back.
@@ -54,6 +55,7 @@ LOCKDOWN_KEY = "lockdown"
 GRANT_ALL_KEY = "grant_all"
 LET_THROUGH_KEY = "let_through"
 LEVEL_KEY = "level"
+EXPOSURE_KEY = "exposure"
 """Translation keys by which the registry tells our entities apart."""
 
 
@@ -75,6 +77,7 @@ _WIDENING: dict[str, frozenset[str]] = {
     LET_THROUGH_KEY: frozenset({"press"}),
     LEVEL_KEY: _OF_SELECTS,
     **dict.fromkeys(GROUP_KEYS, frozenset({SERVICE_TURN_ON, SERVICE_TOGGLE})),
+    EXPOSURE_KEY: frozenset({SERVICE_TURN_ON, SERVICE_TOGGLE}),
 }
 """By which actions of Home Assistant an entity of ours may widen something."""
 _ACTIONS = frozenset(action for actions in _WIDENING.values() for action in actions)

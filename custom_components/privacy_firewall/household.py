@@ -42,6 +42,7 @@ from .engine.events import (
 from .engine.model import DataPoint
 from .essential import NEED_KEY, Essential
 from .grants import CONSENT_KEY, GRANT_ALL_KEY, GROUP_KEYS, LEVEL_KEY, Grants
+from .handed_out import HandedOut
 from .issues import Issues
 from .kept import async_with_kept
 from .matching import Matching
@@ -142,6 +143,7 @@ class Household:
         self.essential = Essential(self)
         self.matching = Matching(self)
         self.links.placed = self.matching.placed
+        self.handed_out = HandedOut(self)
         self.resolve_mac = MacTable(hass)
         self.readings: dict[str, Reading] = {}
         """The newest reading per data point, for sensors that are only being added."""
@@ -188,6 +190,7 @@ class Household:
             self.bypass.async_start(),
             self.essential.async_start(),
             self.matching.async_start(),
+            self.handed_out.async_start(),
             # What was seen grows old by itself, and no event tells of it.
             async_track_time_interval(self.hass, self._look_again, LOOK_AGAIN),
             async_track_time_interval(self.hass, self._async_ask, ASK_AGAIN),
@@ -216,6 +219,7 @@ class Household:
             if self._gate is not None and self._gate != self._wanted_gate:
                 await self._open_gate()
         await self.dns.async_update()
+        self.handed_out.async_update()
 
     def _bound_journal(self) -> None:
         kept = keeping(self.entry)

@@ -49,11 +49,19 @@ NOTICE = "notice"
 STARVING = "starving"
 UNSURE = "unsure"
 NEW_ITEMS = "new_items"
+EXPOSED_ELSEWHERE = "exposed_elsewhere"
 """Kinds of issues. Those of one appliance or recipient have its id after theirs: `notice_<id>`."""
 
 SILENT_FOR = 30 * 24 * 3600.0
 """Seconds after which an appliance that was seen before counts as silent."""
-_WAITING = (JOURNAL_REPLACED, QUESTIONS, f"{NOTICE}_", f"{UNSURE}_", f"{NEW_ITEMS}_")
+_WAITING = (
+    JOURNAL_REPLACED,
+    QUESTIONS,
+    EXPOSED_ELSEWHERE,
+    f"{NOTICE}_",
+    f"{UNSURE}_",
+    f"{NEW_ITEMS}_",
+)
 """Beginnings of the ids of those that wait to be read or answered."""
 BY_HAND = frozenset({"switch", "button", "select", "action", "repair", "panel"})
 """How decisions come about that somebody makes now; others expect what they bring about."""

@@ -1,4 +1,4 @@
-"""The forms of the entry's options: init (a menu) → rules or dns_gate."""
+"""The forms of the entry's options: init (a menu) → rules, dns_gate or handed_out."""
 
 from typing import Any
 
@@ -15,6 +15,7 @@ from .const import (
     ADMINISTRATORS,
     CONF_DNS_GATE,
     CONF_GUARDIANS,
+    CONF_HANDED_OUT,
     CONF_JOURNAL_DAYS,
     CONF_JOURNAL_IN_BACKUPS,
     CONF_JOURNAL_MEGABYTES,
@@ -26,6 +27,7 @@ from .const import (
 )
 from .dns_form import SCHEMA, async_read, async_suggest, async_surroundings
 from .forms import Check, choice
+from .sender_form import SENDER_SCHEMA, read_sender, suggested_sender
 
 MAX_JOURNAL_DAYS = 3660
 """Days that the journal may reach back at most: ten years."""
@@ -40,7 +42,9 @@ class PrivacyFirewallOptionsFlow(OptionsFlow):
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask which of them."""
-        return self.async_show_menu(step_id="init", menu_options=["rules", "dns_gate"])
+        return self.async_show_menu(
+            step_id="init", menu_options=["rules", "dns_gate", "handed_out"]
+        )
 
     async def async_step_rules(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask who may grant, and what the journal keeps."""
@@ -72,6 +76,23 @@ class PrivacyFirewallOptionsFlow(OptionsFlow):
                 **await async_surroundings(self.hass, entry),
                 **check.named,
             },
+        )
+
+    async def async_step_handed_out(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether to watch what Home Assistant itself hands out, and of which entities."""
+        entry, check = self.config_entry, Check()
+        if user_input is not None:
+            read = read_sender(self.hass, user_input, check)
+            if not check.errors:
+                return self.async_create_entry(data={**entry.options, CONF_HANDED_OUT: read})
+        suggested = user_input or suggested_sender(self.hass, entry.options)
+        return self.async_show_form(
+            step_id="handed_out",
+            data_schema=self.add_suggested_values_to_schema(SENDER_SCHEMA, suggested),
+            errors=check.errors,
+            description_placeholders={"entity": "", "most": "", **check.named},
         )
 
 

@@ -37,6 +37,7 @@ from .entity import (
     async_keep_entities,
     moment,
 )
+from .exporter_sensor import async_keep_exporters
 from .household import Household, PrivacyFirewallConfigEntry
 from .local_readings import async_local_sensors
 from .need_sensor import need_sensors
@@ -271,6 +272,7 @@ async def async_setup_entry(
         lambda household: [HubSensor(household, one) for one in HUB_NAME_SENSORS],
     )
     async_keep_entities(entry, async_add_entities, _wanted)
+    async_keep_exporters(entry, async_add_entities)
 
 
 def _wanted(household: Household, appliance_id: str) -> Iterator[ReportingEntity]:

@@ -40,6 +40,7 @@ from .action_fields import (
 )
 from .const import DOMAIN
 from .engine.model import OPAQUE_FIELD, ConsentState, Level
+from .exposure_actions import async_setup_exposure_actions
 from .household import Household
 from .journal_actions import async_setup_journal_actions
 from .match_actions import async_setup_match_actions
@@ -98,6 +99,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
     async_setup_need_actions(hass)
     async_setup_match_actions(hass)
     async_setup_point_actions(hass)
+    async_setup_exposure_actions(hass)
 
 
 # --- Consents ---

@@ -16,6 +16,7 @@ from homeassistant.util import dt as dt_util
 
 from .engine.model import OPAQUE_FIELD, Consent, ConsentState, DataPoint, Recipient
 from .entity import ItemEntity, async_keep_entities
+from .exposure_switch import async_keep_exposures
 from .group_switch import GroupSwitch, wanted_groups
 from .household import Household, PrivacyFirewallConfigEntry
 from .lockdown import LockdownSwitch
@@ -39,6 +40,7 @@ async def async_setup_entry(
     """Add the lockdown, and the switches of data points and groups for each recipient."""
     async_add_entities([LockdownSwitch(entry.runtime_data)])
     async_keep_entities(entry, async_add_entities, _wanted)
+    async_keep_exposures(entry, async_add_entities)
 
 
 def _wanted(household: Household, appliance_id: str) -> Iterator[ConsentSwitch | GroupSwitch]:

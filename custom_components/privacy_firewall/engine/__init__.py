@@ -31,6 +31,9 @@ calms the appliances of a vendor; it decides nothing.
 Beside the way through, `samples` keeps in memory what was seen last of each data point, and `match`
 says by them which other integrations show as entities already.
 
+Apart from all of it stands `exposures`: what Home Assistant itself hands to assistants. It is a
+record only; no gate is in that way.
+
 A gate never decides; the policy never touches a socket; redaction never knows who asked. What
 cannot be read, decided or recorded does not leave.
 
@@ -55,6 +58,7 @@ from .errors import (
     StorageError,
 )
 from .export import Format
+from .exposures import ELSEWHERE, Exposure, Exposures, ExposureState
 from .faces import Face, Faces, load as load_faces, may_be_same
 from .files import all_paths, start_over
 from .firewall import SEEN_FOR, Firewall
@@ -87,6 +91,7 @@ from .selftest import Report as SelfTestReport
 from .topics import TOPICS_OF_GROUPS, Topic, topic_of
 
 __all__ = [
+    "ELSEWHERE",
     "SEEN_FOR",
     "TOPICS_OF_GROUPS",
     "Beside",
@@ -95,6 +100,9 @@ __all__ = [
     "ConsentError",
     "EngineError",
     "EntityKind",
+    "Exposure",
+    "ExposureState",
+    "Exposures",
     "Face",
     "Faces",
     "Firewall",

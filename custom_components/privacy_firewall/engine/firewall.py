@@ -19,6 +19,7 @@ from .clock import Clock, ForwardClock, Seen, SystemClock
 from .consents import LOOK_SECONDS, RETRY_SECONDS, Consents, Pair
 from .errors import StorageError
 from .events import Decided, Event, Forgotten, GateChanged
+from .exposures import Exposures
 from .faces import Faces
 from .files import Files, anchor_path
 from .gates.http.server import HttpGate
@@ -146,6 +147,7 @@ class Firewall:
             policy=lambda: self._pipeline.policy,
             on_event=self._event,
         )
+        self.exposures = Exposures(self._database, self._clock)
         self.names.lookups.observe = self.watching.hear_lookup
         self._protected_ports = protected_ports
         self._upstream = Upstream(protected_ports=protected_ports, look_up=self.names.addresses_of)
@@ -213,6 +215,7 @@ class Firewall:
         await self._profiles.load()
         points = traits.remembered(await self._retold(await memory.data_points(self._database)))
         self._pipeline.learning.add(points)
+        await self.exposures.load()
         for appliance_id, identities in (await memory.identities(self._database)).items():
             self._pipeline.recall(appliance_id, identities)
         for appliance_id, tally in tallies.items():

@@ -1,8 +1,8 @@
 """The form of the household's file, and how files of earlier forms become it.
 
-In it stand the ledger, the notices it refers to, the measures, what was seen of appliances
-and of their need for recipients, and what the firewall must remember of itself (`meta`). The
-journal has a file of its own.
+In it stand the ledger, the notices it refers to, the measures, what Home Assistant itself hands
+out, what was seen of appliances and of their need for recipients, and what the firewall must
+remember of itself (`meta`). The journal has a file of its own.
 """
 
 from collections.abc import Callable
@@ -92,6 +92,19 @@ CREATE TABLE IF NOT EXISTS needs (
     kept TEXT NOT NULL,
     PRIMARY KEY (appliance_id, recipient_id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS exposures (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    entity TEXT NOT NULL,
+    assistant TEXT NOT NULL,
+    state TEXT NOT NULL,
+    name TEXT NOT NULL,
+    how TEXT NOT NULL,
+    person TEXT,
+    context TEXT,
+    hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS exposures_handed ON exposures (entity, assistant, id);
 """
 
 _ADDED_IN_2 = (

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import ClientError
 
-from . import dashboard, in_time, matches, names, payloads
+from . import dashboard, handed_out, in_time, matches, names, payloads
 from .home_assistant import PASSWORD, USER, HomeAssistantError, complaints
 from .household import (
     DENTIST,
@@ -275,6 +275,7 @@ async def tell(page: Page, folder: Path, *, once: bool) -> None:
         await story.switch("toothbrush", BRUSHING, DENTIST, 8, on=False)
         await in_time.a_grant_runs_out(page, household, ("toothbrush", BRUSHING, DENTIST), 9)
         names_at = await names.tell(page, household, folder, 10)
+        await handed_out.tell(page, household, "fridge", 11)
         await in_time.the_gate_is_tested(page, household)
         await story.nothing_to_complain_about()
         page.summary()

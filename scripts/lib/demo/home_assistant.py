@@ -25,6 +25,7 @@ _CONFIGURATION = """\
 history:
 logbook:
 automation: !include automations.yaml
+conversation:
 input_boolean:
   data_was_blocked:
     name: Data was blocked
