@@ -51,6 +51,8 @@ transport: [http]
 recipients:
   - {organisation: Frost, purpose: service, endpoints: ["POST http://in.frost.example/v1"]}
 framing: ["length:decimal-l", "crc16-modbus:hex"]
+data_points:
+  - {path: "$.body.cold", name: Cold, category: reading}
 """
 
 

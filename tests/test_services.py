@@ -862,6 +862,18 @@ BAD = {
     "get_receipt": [{"recipient_id": "x"}, {"entity_id": "switch.none"}],
     "verify": [{"x": 1}],
     "preview": [{}, {"appliance_id": "x", "method": "POST", "url": "x"}, {"appliance_id": FRIDGE}],
+    "preview_data_points": [
+        {}, {"appliance_id": "x"}, {"appliance_id": FRIDGE, "recipient_id": "x"},
+        {"appliance_id": FRIDGE, "data_point_id": "0" * 16},
+    ],
+    "get_data_points": [{"appliance_id": "x"}, {"appliance_id": FRIDGE, "topic": "x"}, {"x": 1}],
+    "match": [
+        {}, {"data_point_id": "0" * 16}, {"data_point_id": "x", "matched_entity": "sensor.none"},
+        {"entity_id": "switch.none", "matched_entity": "sensor.none"},
+    ],
+    "unmatch": [{}, {"data_point_id": "0" * 16}, {"entity_id": "switch.none"}],
+    "find_matches": [{"appliance_id": "x"}, {"device_id": "x"}],
+    "get_exposures": [{"x": 1}],
     "self_test": [{"x": 1}],
     "info": [{"x": 1}],
 }  # fmt: skip
