@@ -25,11 +25,17 @@ async def tell(page: Page, household: Household, name: str, number: int) -> None
     made = await home.post(place, {"enabled": True, "entities": []})
     page.expect(made["type"] == "create_entry", "the household wants to see it", made["type"])
     switches = await _switches(household, name)
-    are_on = [one["entity_id"] for one in switches if one["state"]["state"] != "off"]
     page.expect(switches, f"{len(switches)} switches for Assist appeared on the {name}'s page")
-    page.expect(not are_on, "Assist gets nothing of it", are_on)
-    ours = switches[0]["entity_id"]
-    entity_id = switches[0]["state"]["attributes"]["entity_id_handed_out"]
+    # Home Assistant exposes what is new of other integrations by itself: doors, temperatures.
+    is_on = {one["entity_id"] for one in switches if one["state"]["state"] == "on"}
+    told = {one["state"]["attributes"]["by"] for one in switches if one["entity_id"] in is_on}
+    page.expect(told == {"elsewhere"}, f"{len(is_on)} read on, and by whom: not by us", told)
+    ours = next(one["entity_id"] for one in switches if one["entity_id"] not in is_on)
+    entity_id = next(
+        one["state"]["attributes"]["entity_id_handed_out"]
+        for one in switches
+        if one["entity_id"] == ours
+    )
     await home.ask(
         "homeassistant/expose_entity",
         assistants=[ASSIST],
@@ -49,11 +55,17 @@ async def tell(page: Page, household: Household, name: str, number: int) -> None
 
 async def _switches(household: Household, name: str) -> list[dict[str, Any]]:
     """Return them; the configuration file is read first, so that they take a moment."""
+    devices = {one["device_id"] for one in await household.entities(name)}
     for _ in range(_LOOKS):
+        # By the device: where that is another integration's, they are of no appliance's subentry.
+        listed = await household.home_assistant.ask("config/entity_registry/list")
+        states = await household.home_assistant.states()
         found = [
-            one
-            for one in await household.entities(name)
-            if one["translation_key"] == "exposure" and one["state"] is not None
+            {**one, "state": states[one["entity_id"]]}
+            for one in listed
+            if one["translation_key"] == "exposure"
+            and one["device_id"] in devices
+            and one["entity_id"] in states
         ]
         if found:
             return found
