@@ -277,15 +277,15 @@ def early_return() -> None:
     tasks: set[asyncio.Task[Any]] = set()
 
     async def returned(
-        self: ledgers.Ledger, entries: Iterable[ledgers.Entry], decider: Decider
+        self: ledgers.Ledger, entries: Iterable[ledgers.Entry], decider: Decider, **along: Any
     ) -> tuple[Consent, ...]:
         entries = list(entries)
         if entries[0].consent.state is not ConsentState.WITHDRAWN:
-            return await record(self, entries, decider)
+            return await record(self, entries, decider, **along)
 
         async def later() -> None:
             await asyncio.sleep(0.01)
-            await record(self, entries, decider)
+            await record(self, entries, decider, **along)
 
         tasks.add(asyncio.get_running_loop().create_task(later()))
         return tuple(one.consent for one in entries)
