@@ -144,7 +144,7 @@ async def test_a_timed_consent_ends_in_the_switch_too(home: Home) -> None:
     switch = home.switch("Temperature")
     pair = home.point("Temperature"), home.subentry(FROSTLINE).subentry_id
     await home.household.decisions.async_decide(
-        [pair], ConsentState.GIVEN, Decider(how="action"), seconds=0.3
+        [pair], ConsentState.GIVEN, Decider(how="action"), seconds=1.5
     )
     assert home.is_on(switch)
     assert told(home, "until") != [None]
