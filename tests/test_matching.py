@@ -223,6 +223,59 @@ async def test_what_reads_from_a_cloud_is_no_reason_to_show_nothing_at_home(home
     assert home.sensor("Firmware version").state == "1.3"
 
 
+def double(home: Home, name: str = "Temperature") -> er.RegistryEntry:
+    """Our own entity with the reading of what is matched by now."""
+    point = home.point(name)
+    return next(one for one in home.entities() if one.unique_id.endswith(f"_{point}"))
+
+
+async def test_a_second_sensor_that_came_before_the_match_is_hidden_and_goes_on(
+    home: Home, shown: dict[str, er.RegistryEntry]
+) -> None:
+    assert double(home).hidden_by is er.RegistryEntryHider.INTEGRATION
+    state = home.hass.states.get(double(home).entity_id)
+    assert state is not None
+    assert state.state == "4.5"
+
+
+async def test_what_somebody_shows_again_stays_in_sight(
+    home: Home, shown: dict[str, er.RegistryEntry]
+) -> None:
+    registry = er.async_get(home.hass)
+    registry.async_update_entity(double(home).entity_id, hidden_by=None)
+    await look(home)
+    await home.reload()
+    await look(home)
+    assert double(home).hidden_by is None
+
+
+async def test_a_match_that_is_undone_shows_what_it_hid(
+    home: Home, shown: dict[str, er.RegistryEntry]
+) -> None:
+    await call(home, "unmatch", entity_id=[home.switch("Temperature")])
+    assert double(home).hidden_by is None
+    assert double(home, "Humidity").hidden_by is er.RegistryEntryHider.INTEGRATION
+
+
+@pytest.mark.parametrize("iot_class", ["local_polling", "cloud_polling"])
+async def test_what_somebody_made_their_own_or_would_be_missed_is_not_hidden(
+    home: Home, iot_class: str
+) -> None:
+    vendor = Vendor(home, iot_class=iot_class)
+    made = await linked(home, vendor)
+    registry = er.async_get(home.hass)
+    registry.async_update_entity(double(home).entity_id, name="How cold")
+    registry.async_update_entity(
+        double(home, "Door open").entity_id, hidden_by=er.RegistryEntryHider.USER
+    )
+    await look(home)
+    assert matched(home).keys() == made.keys()
+    assert double(home).hidden_by is None
+    assert double(home, "Door open").hidden_by is er.RegistryEntryHider.USER
+    is_hidden = double(home, "Humidity").hidden_by is er.RegistryEntryHider.INTEGRATION
+    assert is_hidden == (iot_class == "local_polling")
+
+
 # --- Followed ---
 
 

@@ -16,6 +16,7 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from .const import DOMAIN
 from .engine.model import DataPoint
 from .grants import CONSENT_KEY, LEVEL_KEY
+from .match_doubles import async_hide, async_show
 from .match_looking import Looking
 from .match_repairs import async_review_unsure
 from .match_store import Match, MatchStore, Standing
@@ -160,7 +161,12 @@ class Matching:
     @callback
     def async_refresh(self) -> None:
         """Show what is matched as it is now, where that is other than before."""
+        before = self._shown
         if self._read():
+            for point_id in before.keys() - self._shown.keys():
+                async_show(self._household, point_id)
+            for point_id in self._shown.keys() - before.keys():
+                async_hide(self._household, point_id, self._shown[point_id].entity_id)
             self.async_tell_engine()
             self._household.links.async_link()
             self._household.async_changed()
