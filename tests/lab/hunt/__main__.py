@@ -26,6 +26,8 @@ def main() -> int:
     # It is told that a hostile appliance went away; that is so.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     seed = told.seed if told.seed is not None else str(time.time_ns())
+    # At once: also a hunt that somebody ends can be had again.
+    sys.stderr.write(f"seed {seed}\n")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hunt-") as folder:
         hunter = Hunter(Path(folder), seed)

@@ -86,15 +86,15 @@ HOWS = ("address", "mac", "token", "address token", "address mac")
 
 
 def appliances(chance: random.Random, mint: Mint, count: int = 20) -> list[Appliance]:
-    """Make them up; every fifth is a twin of the one before: the same model with other values."""
+    """Make them up; every sixth is a twin of the one before: the same model with other values."""
     maker = Maker(chance)
     made: list[Appliance] = []
     hosts = sorted(PATHS)
     for number in range(count):
         name = f"a{number}"
-        how = HOWS[number % len(HOWS)] if number % 5 != 4 or not made else "address"
+        how = HOWS[number % len(HOWS)]
         own = {sort: mint.make(sort, name, stays=True) for sort in sorted(IDENTITIES)}
-        if number % 5 == 4:
+        if number % 6 == 5:
             reports = [*made[-1].reports]
             how = "address mac" if "token" not in made[-1].how else made[-1].how
         else:
