@@ -36,6 +36,7 @@ from .redaction.identifiers import (
     find,
     identity,
     is_personal,
+    is_place,
     looks_like_data,
     names_person_or_place,
     specific,
@@ -246,14 +247,18 @@ def _searched(
     """Return the identities that must not stand in what leaves.
 
     Those withheld, now or earlier, but for what this recipient was granted as an identity. Also
-    those in released fields that were granted as something else. And an e-mail address or a place
-    that this message withholds, though a field for numbers and the like may have it.
+    those in released fields that were granted as something else, or as a place that they are not.
+    And an e-mail address or a place that this message withholds, though a field for numbers and the
+    like may have it.
     """
     granted: set[str] = set()
     elsewhere: set[str] = set()
     for item, _, value in found:
         if _is_released(duties, item) and (one := identity(item, value)) is not None:
-            if question.known[item].category not in _IDENTIFYING:
+            category = question.known[item].category
+            if category not in _IDENTIFYING or (
+                category is Category.LOCATION and not is_place(value)
+            ):
                 elsewhere.add(one)
             else:
                 granted.add(one)
