@@ -85,7 +85,7 @@ class Appliance:
 HOWS = ("address", "mac", "token", "address token", "address mac")
 
 
-def appliances(chance: random.Random, mint: Mint, count: int = 20) -> list[Appliance]:
+def appliances(chance: random.Random, mint: Mint, count: int = 24) -> list[Appliance]:
     """Make them up; every sixth is a twin of the one before: the same model with other values."""
     maker = Maker(chance)
     made: list[Appliance] = []

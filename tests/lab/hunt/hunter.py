@@ -39,7 +39,8 @@ KEPT_ROUNDS = 60
 """How long a value that was sent once is looked for."""
 _OFTEN = {
     "identity_moved": 8, "identity_moved_alone": 5, "another_type": 6, "spoofed_address": 5,
-    "values_swapped": 3, "stolen_token": 3, "json_extra_member": 2, "written_otherwise": 3,
+    "values_swapped": 3, "stolen_token": 2, "stranger": 7,
+    "json_extra_member": 2, "written_otherwise": 3,
 }  # fmt: skip
 _NAMES = sorted(TRICKS)
 _WEIGHTS = [_OFTEN.get(name, 1) for name in _NAMES]
@@ -120,6 +121,8 @@ class Hunter:
         self._seen_requests = [0] * len(self.home.clouds)
         self._seen_names = 0
         self._backup: bool = False
+        self._regrant = 0
+        """The round before which the household gives things anew, after a backup came back."""
         self._fault: str | None = None
         self._told: set[tuple[str, str]] = set()
         self._curl = shutil.which("curl")
@@ -165,7 +168,9 @@ class Hunter:
                 jobs.append(job)
         jobs += [self._plan_name() for _ in range(self.chance.randint(0, 3))]
         if self.round > FIRST_DAYS:
-            jobs += [self._plan_decision() for _ in range(self.chance.choice((1, 2, 3, 4, 5)))]
+            # Where they change again and again nothing leaves at all.
+            number = self.chance.choice((0, 0, 1, 1, 1, 2, 2, 4))
+            jobs += [self._plan_decision() for _ in range(number)]
         if self.chance.random() < 0.01:
             self.count.events["restart under way"] += 1
             jobs.append(self._later(0.005, self.home.restart))
@@ -206,7 +211,7 @@ class Hunter:
         for appliance in self.home.appliances:
             known = self._keys(appliance)
             for template in sorted({key.template for key, _ in known}):
-                some = self.chance.choice((0.0, 0.6, 0.6, 0.85, 1.0))
+                some = self.chance.choice((0.0, 0.6, 0.85, 0.9, 1.0))
                 picked = [
                     one
                     for one in known
@@ -220,6 +225,10 @@ class Hunter:
         chance = self.chance
         if self.round <= FIRST_DAYS:
             return
+        if self.model.lockdown and chance.random() < 0.5:
+            await self._lock_down(on=False)
+        if self.round == self._regrant and self._fault is None:
+            await self._first_grants()
         draw = chance.random()
         if self._fault is not None:
             if draw < 0.5:
@@ -238,6 +247,7 @@ class Hunter:
             self.count.events["restore"] += 1
             await self.home.restore()
             self._forget()
+            self._regrant = self.round + 3
         elif draw < 0.28:
             self._pass_by(chance.uniform(1, 900))
         elif draw < 0.30:

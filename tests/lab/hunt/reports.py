@@ -35,7 +35,9 @@ _NAMED = {
     Sort.SMALL: "rssi humidity battery step".split(),
 }
 _INNER = "status wifi data drum left right zone sensor".split()
-_LEAVES = [Sort.NUMBER] * 5 + [Sort.WORD] * 3 + [Sort.FLAG, Sort.SMALL, Sort.TIME, Sort.PLACE]
+_LEAVES = (
+    [Sort.NUMBER] * 5 + [Sort.WORD] * 3 + [Sort.FLAG] * 3 + [Sort.SMALL, Sort.TIME, Sort.PLACE]
+)
 _NUMERIC = frozenset({Sort.NUMBER, Sort.SMALL, Sort.PLACE})
 _WITH_NUMBERS = frozenset({"json", "cbor", "msgpack"})
 TYPES = {
