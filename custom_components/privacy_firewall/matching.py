@@ -143,9 +143,7 @@ class Matching:
                 if entity.device_id
                 else None
             )
-            name = er.async_get_unprefixed_name(self._hass, entity)
-            if not name and device is not None:
-                name = device.name_by_user or device.name or ""
+            name = _name_of(entity, device)
             # On a device that is disabled, ours would be disabled with it.
             is_able = device is not None and device.disabled_by is None
             shown[point_id] = Shown(
@@ -251,3 +249,14 @@ class Matching:
         self.async_refresh()
         async_review_unsure(self._household)
         await self.store.async_save()
+
+
+def _name_of(entity: er.RegistryEntry, device: dr.AnyDeviceEntry | None) -> str:
+    """Return an entity's name as its device's page has it: without the device's own."""
+    name = entity.name or entity.original_name or ""
+    of_device = (device.name_by_user or device.name or "") if device is not None else ""
+    ahead, rest = name[: len(of_device)], name[len(of_device) :]
+    if of_device and rest.startswith(" ") and ahead.casefold() == of_device.casefold():
+        name = rest.strip()
+        name = name[:1].upper() + name[1:]
+    return name or of_device

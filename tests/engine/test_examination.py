@@ -479,6 +479,15 @@ def test_a_granted_text_that_becomes_an_address_is_withheld() -> None:
         assert made.sent(post(json.dumps({"name": identity, "t": 1}))).body == b'{"t":1}'
 
 
+def test_a_withheld_mac_does_not_pass_for_a_place() -> None:
+    """Found by the hunt: a place identifies, so whatever stood there went as what was given."""
+    made = house(post('{"latitude":"48.20849","t":1}'), "$.body.latitude", "$.body.t")
+    assert made.sent(post('{"latitude":"48.20850","t":1}')).body == b'{"latitude":"48.20850","t":1}'
+    for identity in (MAC, "alice@example.org", "48.20849, 16.37208"):
+        body = json.dumps({"latitude": identity, "mac": identity, "t": 1})
+        assert made.sent(post(body)).body == b'{"t":1}'
+
+
 def test_a_withheld_address_does_not_pass_for_a_serial() -> None:
     body = json.dumps({"email": "bob@example.org", "deviceId": "bob@example.org", "t": 1})
     assert left(post(body), "$.body.deviceId", "$.body.t") == b'{"t":1}'

@@ -37,6 +37,7 @@ from .redaction.identifiers import (
     find,
     identity,
     is_personal,
+    is_place,
     looks_like_data,
     names_person_or_place,
     specific,
@@ -291,14 +292,18 @@ def _searched(
     """Return the identities that must not stand in what leaves; `told` are those that were found.
 
     Those withheld, now or earlier, but for what this recipient was granted as an identity. Also
-    those in released fields that were granted as something else. And an e-mail address or a place
-    that this message withholds, though a field for numbers and the like may have it.
+    those in released fields that were granted as something else, or as a place that they are not.
+    And an e-mail address or a place that this message withholds, though a field for numbers and the
+    like may have it.
     """
     granted: set[str] = set()
     elsewhere: set[str] = set()
     for item, value, one in told:
         if _is_released(duties, item):
-            if question.known[item].category not in _IDENTIFYING:
+            category = question.known[item].category
+            if category not in _IDENTIFYING or (
+                category is Category.LOCATION and not is_place(value)
+            ):
                 elsewhere.add(one)
             else:
                 granted.add(one)

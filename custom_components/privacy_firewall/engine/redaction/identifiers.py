@@ -170,6 +170,13 @@ def is_personal(value: Leaf) -> bool:
     )
 
 
+def is_place(value: Leaf) -> bool:
+    """Tell whether a value is a coordinate, or a pair of them, by its shape."""
+    return isinstance(value, str) and any(
+        shape.fullmatch(value) is not None for shape in (_COORDINATE, _COORDINATES)
+    )
+
+
 def normalise(text: str) -> str:
     """Return the lower-case letters and digits of a text: `24:C8:6E` and `24c86e` are one."""
     if text.isascii():
