@@ -371,7 +371,7 @@ class Pipeline:
             )
         )
         try:
-            if len(transmission.body) <= INLINE_BYTES:
+            if len(transmission.body) <= INLINE_BYTES and not _is_compressed(transmission):
                 return job()
             return await asyncio.to_thread(job)
         except Exception as err:  # noqa: BLE001 - whatever was not foreseen must not leave either
@@ -533,6 +533,11 @@ class Pipeline:
                 readings=readings,
             )
         )
+
+
+def _is_compressed(transmission: Transmission) -> bool:
+    """Tell whether a body may be far larger than it looks."""
+    return any(name.lower() == "content-encoding" for name, _ in transmission.headers)
 
 
 def _whereabouts(error: BaseException) -> str:

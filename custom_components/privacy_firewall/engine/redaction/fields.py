@@ -14,7 +14,7 @@ from urllib.parse import quote_plus
 from ..errors import Refused
 from ..model import Again, Embedded, Field, Leaf, Reason, Text, Tree, Unnamed
 from ..payload.embedded import close
-from .identifiers import looks_like_data
+from .identifiers import MAX_NAME, looks_like_data
 from .paths import write_name
 
 DISCRIMINATORS = ("type", "key", "code", "event", "metric")
@@ -81,7 +81,10 @@ class _Turn:
 
 def _segment(name: str) -> tuple[str, bool]:
     """Return what a name adds to a path, and whether it looks like data."""
-    return ("", False) if isinstance(name, Unnamed) else _named(str(name))
+    if isinstance(name, Unnamed):
+        return "", False
+    # What is no name is made once and not kept.
+    return _named(str(name)) if len(name) <= MAX_NAME else (write_name(str(name)), True)
 
 
 @lru_cache(maxsize=16384)

@@ -76,6 +76,9 @@ _PLACEHOLDERS = frozenset(
 _CONTAINERS = frozenset({"session", "auth", "cookie"})
 """Names of credentials that as often hold a report: `session.seconds` opens nothing."""
 
+MAX_NAME = 200
+"""Characters of a member name or URL segment; the longest in our corpus has 41. What costs more
+than in proportion to a name, and what is kept of names, is bounded by it."""
 MIN_IDENTITY = 6
 """Characters of a normalised identity: shorter ones occur by chance."""
 MAX_REMEMBERED = 512
@@ -91,14 +94,20 @@ def words(name: str) -> list[str]:
     return [word.lower() for word in _WORDS.findall(name)]
 
 
-@lru_cache(maxsize=8192)
 def looks_like_data(name: str) -> bool:
     """Tell whether a member name or URL segment is a value in the place of a name.
+
+    What is longer than `MAX_NAME` is no name. Of shorter ones:
 
     MACs, UUIDs, times, e-mail addresses, numbers of five digits or more, hexadecimal of eight or
     more with a digit, and random-looking strings of twelve or more with three digits. Of what is
     joined of parts (`sensor:84fce6001122`, XML's `{namespace}element`) each is looked at.
     """
+    return len(name) > MAX_NAME or _is_data(name)
+
+
+@lru_cache(maxsize=8192)
+def _is_data(name: str) -> bool:
     if any(shape.fullmatch(name) for shape in _SHAPES):
         return True
     parts = [part for part in _PARTS.split(name) if part]
