@@ -10,7 +10,7 @@ from homeassistant.components.homeassistant.exposed_entities import (
     KNOWN_ASSISTANTS,
     async_should_expose,
 )
-from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, STATE_UNKNOWN
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
@@ -54,6 +54,27 @@ async def test_a_door_is_a_door(home: Home) -> None:
     # Neither yes nor no is said of what is neither.
     await report(home, {"door": {"open": SECRET}})
     assert home.binary_sensor("Door open").state == STATE_UNKNOWN
+
+
+async def test_what_shares_a_switch_is_shown_at_home_all_the_same(home: Home) -> None:
+    shelves = {f"shelf{chr(97 + n)}": {"temperature": n} for n in range(20)}
+    await report(home, {**shelves, "heartRate": 60})
+    firewall, fridge = home.household.firewall, home.subentry(FRIDGE).subentry_id
+    [group] = firewall.groups(fridge)
+    assert len(group.points) > 5
+    for point in group.points:
+        shown = home.sensor(point.name)
+        assert shown.state not in (STATE_UNKNOWN, STATE_UNAVAILABLE)
+    assert "Heart rate" not in {one.original_name for one in home.entities()}
+    # It is so after a restart, and what is seen later takes nobody's place.
+    before = {one.entity_id for one in home.entities()}
+    await home.reload()
+    await report(
+        home, {**shelves, **{f"later{chr(97 + n)}": {"temperature": n} for n in range(26)}}
+    )
+    assert before <= {one.entity_id for one in home.entities()}
+    for point in group.points:
+        assert home.sensor(point.name).state not in (STATE_UNKNOWN, STATE_UNAVAILABLE)
 
 
 async def test_a_data_point_is_one_entity_only(home: Home) -> None:

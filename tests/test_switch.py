@@ -396,7 +396,7 @@ async def test_who_shares_with_one_that_cannot_be_read_gets_nothing(home: Home) 
     assert home.cloud.received == []
 
 
-async def test_at_most_forty_entities_per_appliance(
+async def test_at_most_forty_data_points_of_an_appliance_have_entities(
     home: Home, entity_registry: er.EntityRegistry
 ) -> None:
     for path in ("/a", "/b", "/c"):
@@ -410,7 +410,11 @@ async def test_at_most_forty_entities_per_appliance(
         for entity in er.async_entries_for_config_entry(entity_registry, home.entry.entry_id)
         if entity.config_subentry_id == fridge and entity.disabled_by is None
     ]
-    assert 20 < len(entities) <= 50
+    points = {one.id for one in home.household.firewall.data_points(fridge)}
+    shown = {part for one in entities for part in one.unique_id.split("_") if part in points}
+    switches = [one for one in entities if one.domain == "switch"]
+    assert len(shown) == 40
+    assert len(switches) <= 2 * 14
     assert sum(one.translation_key == "group_climate" for one in entities) == 2
     await home.reload()
     # All but headers and the calls themselves have a switch or stand behind one of the two.

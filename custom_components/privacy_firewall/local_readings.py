@@ -28,6 +28,8 @@ from .local_entities import name_keys, shape_of, word_of
 from .local_numbers import number_of, time_of
 from .local_shapes import Form, Shape, Value, words_of
 
+MAX_SHOWN = 40
+"""Data points of an appliance that have entities, by their own switch or as a reading alone."""
 _COORDINATES = frozenset(
     "lat latitude lon lng longitude gps coordinate coordinates geo position".split()
 )
@@ -78,13 +80,35 @@ def _wanted(
     household: Household, appliance_id: str, platform: Platform
 ) -> Iterator[tuple[DataPoint, DataPoint | None, Shape]]:
     firewall = household.firewall
-    wanted = [one for one in firewall.promoted(appliance_id) if wants_entity(household, one)]
+    wanted = _shown(household, appliance_id)
     beside = Beside(firewall.data_points(appliance_id)) if wanted else None
     for point in wanted:
         unit = beside.unit_of(point) if beside is not None else None
         shape = _shape(household, point, unit, _newest(household, point))
         if _platform(household, point, shape) is platform:
             yield point, unit, shape
+
+
+def _shown(household: Household, appliance_id: str) -> list[DataPoint]:
+    """Return the data points that are shown: those promoted, and of groups as many as fit.
+
+    Of a group those that have an entity by now, then alarms, then quantities, first seen first.
+    """
+    firewall = household.firewall
+    switched = firewall.switched(appliance_id)
+    promoted = {one.id for one in firewall.promoted(appliance_id)}
+    behind = [one for one in switched if one.id not in promoted]
+    behind.sort(
+        key=lambda one: (
+            _registered(household, one) is None,
+            one.category is not Category.SAFETY,
+            one.quantity is None,
+            one.first_seen,
+        )
+    )
+    shown = [one for one in switched if one.id in promoted and wants_entity(household, one)]
+    left = max(0, MAX_SHOWN - len(promoted))
+    return shown + [one for one in behind if wants_entity(household, one)][:left]
 
 
 def _platform(household: Household, point: DataPoint, shape: Shape) -> Platform:

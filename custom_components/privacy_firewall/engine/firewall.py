@@ -511,9 +511,7 @@ class Firewall:
 
     def switched(self, appliance_id: str) -> list[DataPoint]:
         """Return the data points behind a switch, their own or their group's."""
-        arranged = self._pipeline.arranged(self._appliances[appliance_id])
-        members = {one.id: one for group in arranged.groups for one in group.points}
-        return [*arranged.alone, *members.values()]
+        return self._pipeline.arranged(self._appliances[appliance_id]).switched()
 
     def may_be_coarse(self, point: DataPoint) -> bool:
         """Tell whether a data point can be given coarse at all."""

@@ -48,6 +48,12 @@ class Arrangement:
     alone: list[DataPoint] = field(default_factory=list[DataPoint])
     groups: list[Group] = field(default_factory=list[Group])
 
+    def switched(self) -> list[DataPoint]:
+        """Return the data points behind a switch, their own or their group's; each once."""
+        members = {one.id: one for group in self.groups for one in group.points}
+        own = {one.id for one in self.alone}
+        return [*self.alone, *(one for one in members.values() if one.id not in own)]
+
 
 def group_key(topic: Topic, recipient_id: str) -> str:
     """Return the key of a group, as `Appliance.kept` has it."""

@@ -480,12 +480,15 @@ class Pipeline:
         )
 
     def _shown_at(self, appliance: Appliance, template: str) -> dict[Field, DataPoint]:
-        """Return the data points at an endpoint template whose readings are shown at home."""
+        """Return the data points at an endpoint template whose readings may be shown at home.
+
+        Those behind a shared switch too: what is shown of them the household has, not a cloud.
+        """
         place = appliance.id, template
         if place not in self._shown:
             self._shown[place] = {
                 point.field: point
-                for point in self.promoted(appliance)
+                for point in self.arranged(appliance).switched()
                 if point.template == template and learning.has_sensor(point, appliance.promoted)
             }
         return self._shown[place]
