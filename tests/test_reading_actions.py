@@ -337,6 +337,33 @@ async def test_a_preview_names_what_else_is_revealed(home: Home) -> None:
     assert shown.attributes["also_reveals"] == []
 
 
+async def test_what_is_asked_about_is_taken_together(home: Home) -> None:
+    await home.report({"dewptf": 51.2, "humidity": 61, "tempf": 60.1})
+    two = [home.point("Dewptf"), home.point("Humidity")]
+    response = await call(home, "preview_data_points", appliance_id=FRIDGE, data_point_id=two)
+    for seen in response["data_points"]:
+        [found] = seen["recipients"][0]["also_reveals"]
+        assert found["data_point_id"] == home.point("Tempf")
+    # All of an appliance is not a choice: nothing is taken together then.
+    response = await call(home, "preview_data_points", appliance_id=FRIDGE)
+    assert not any(
+        to["also_reveals"] for seen in response["data_points"] for to in seen["recipients"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("stated", "unit"), [("F", "°F"), ("°C", "°C"), (SECRET, None), (None, "°C")]
+)
+async def test_the_unit_that_stands_beside_a_value_is_told(
+    home: Home, stated: str | None, unit: str | None
+) -> None:
+    await home.report({"temperature": {"value": 37, "unit": stated}})
+    for action in ("preview_data_points", "get_data_points"):
+        response = await call(home, action, appliance_id=FRIDGE)
+        [seen] = [one for one in response["data_points"] if one["path"].endswith(".value")]
+        assert seen["unit"] == unit
+
+
 async def test_values_of_previews_stand_in_the_answer_alone(
     fridge: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -359,7 +386,7 @@ async def test_values_of_previews_stand_in_the_answer_alone(
 
 
 async def test_a_preview_of_data_points_is_bounded(home: Home) -> None:
-    await home.report({f"item{'x' * number}": "eco" for number in range(250)})
+    await home.report({f"item{'x' * (n // 2)}{'yz'[n % 2]}": "eco" for n in range(260)})
     response = await call(home, "preview_data_points", appliance_id=FRIDGE)
     assert (response["count"] > 250, len(response["data_points"])) == (True, 100)
     assert response["left_out"] == response["count"] - 100

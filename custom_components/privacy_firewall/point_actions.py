@@ -74,7 +74,7 @@ def _described(household: Household, point: DataPoint, shown: str) -> dict[str, 
         "endpoint": point.template,
         "topic": topic_of(point).value,
         "category": point.category.value,
-        "unit": point.unit,
+        "unit": household.firewall.inspection.unit(point),
         "first_seen": iso(point.first_seen),
         "shown": shown,
         "consents": [

@@ -308,7 +308,9 @@ async def _preview_data_points(call: ServiceCall) -> ServiceResponse:
     ]
     told = [
         _previewed(household, one, recipient_id)
-        for one in firewall.inspection.points(appliance_id, points[:MAX_PREVIEWED])
+        for one in firewall.inspection.points(
+            appliance_id, points[:MAX_PREVIEWED], frozenset(wanted)
+        )
     ]
     left_out = len(points) - len(told)
     return {
@@ -326,7 +328,7 @@ def _previewed(household: Household, one: PointPreview, recipient_id: str | None
         "path": str(point.field),
         "endpoint": point.template,
         "category": point.category.value,
-        "unit": point.unit,
+        "unit": household.firewall.inspection.unit(point),
         "last_value": one.value,
         "last_seen": None if one.seen_at is None else _iso(one.seen_at),
         "value_hidden": one.is_hidden,

@@ -6,6 +6,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from . import point_preview, preview, receipt_page, receipts
+from .beside import Beside
 from .clock import ForwardClock
 from .consents import Consents
 from .export import Format, Names, export
@@ -16,6 +17,7 @@ from .point_preview import PointPreview
 from .preview import Preview
 from .receipts import Receipt
 from .revealing import Revealed, Revealing
+from .stated_units import OTHER, canonical
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class _Telling:
     revealing: Revealing
     shared: Mapping[str, frozenset[str]]
     told: dict[tuple[str, str], tuple[Revealed, ...]]
+    beside: Beside
 
 
 class Inspection:
@@ -69,9 +72,26 @@ class Inspection:
             self._pipeline, appliance, method=method, url=url, headers=headers, body=body
         )
 
-    def points(self, appliance_id: str, points: Iterable[DataPoint]) -> Iterator[PointPreview]:
+    def unit(self, point: DataPoint) -> str | None:
+        """Return the unit of a data point: the one that stands beside its value, else a guess."""
+        appliance = self._stated()[0].get(point.appliance_id)
+        stands = self._telling(appliance).beside.unit_of(point) if appliance is not None else None
+        sample = self._pipeline.samples.newest(stands.id) if stands is not None else None
+        if sample is None or not isinstance(sample.value, str):
+            return point.unit
+        unit = canonical(sample.value)
+        # What is no unit that is known may be anything.
+        return None if unit == OTHER else unit
+
+    def points(
+        self,
+        appliance_id: str,
+        points: Iterable[DataPoint],
+        together: frozenset[str] = frozenset(),
+    ) -> Iterator[PointPreview]:
         """Say of data points what was seen last, and what each recipient would get of it.
 
+        What they also reveal is told as if those `together`, by their ids, were shared as well.
         Values: for the household's eyes only. Raises `KeyError` for an unknown appliance.
         """
         appliances, recipients = self._stated()
@@ -85,6 +105,7 @@ class Inspection:
                 recipients,
                 shared=telling.shared,
                 revealing=telling.revealing,
+                together=together,
             )
 
     def also_reveals(self, point: DataPoint, recipient_id: str) -> tuple[Revealed, ...]:
@@ -112,6 +133,7 @@ class Inspection:
                 Revealing(self._pipeline.learning.of(appliance.id)),
                 {recipient_id: frozenset(ids) for recipient_id, ids in shared.items()},
                 {},
+                Beside(self._pipeline.learning.of(appliance.id)),
             )
             for gone in self._tellings.keys() - self._stated()[0].keys():
                 del self._tellings[gone]

@@ -78,10 +78,12 @@ def preview(
     *,
     shared: Mapping[str, frozenset[str]],
     revealing: Revealing,
+    together: frozenset[str] = frozenset(),
 ) -> PointPreview:
     """Say what each of some recipients would get of a data point.
 
-    `shared` are, by recipient, the ids of the data points it may have now.
+    `shared` are, by recipient, the ids of the data points it may have now; `together` are those
+    that are thought of as shared too, where it is told what this one also reveals.
     """
     hidden = sample is not None and _is_hidden(point, sample.value)
     shown: Value = None if sample is None or hidden else sample.value
@@ -99,7 +101,9 @@ def preview(
                 coarse_possible=transforms.may_be_coarse(point.kinds, point.category, point.unit),
                 withheld=(kept := _withheld(appliance, point, claiming, shared))[0],
                 neutral=kept[1],
-                also_reveals=tuple(revealing.of(point, one.id, shared.get(one.id, frozenset()))),
+                also_reveals=tuple(
+                    revealing.of(point, one.id, shared.get(one.id, frozenset()) | together)
+                ),
             )
             for one in claiming
         ),
