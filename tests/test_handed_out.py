@@ -186,6 +186,17 @@ async def test_an_exposure_made_elsewhere_is_shown_told_once_and_not_adopted(
     assert heard == ["elsewhere", "ended"]
 
 
+async def test_what_is_told_of_exposures_stays_true(kitchen: Home) -> None:
+    other = register(kitchen.hass, device_of(kitchen), "milk")
+    for entity_id in (door(kitchen), other.entity_id):
+        expose(kitchen, entity_id, on=True)
+    await kitchen.hass.async_block_till_done()
+    await kitchen.turn("turn_off", switch(kitchen, door(kitchen)))
+    raised = issue(kitchen)
+    assert raised is not None
+    assert raised.translation_placeholders == {"number": "1", "entities": "- Milk → Assist"}
+
+
 async def test_an_assistants_own_default_is_elsewhere(kitchen: Home) -> None:
     kitchen.hass.data[DATA_EXPOSED_ENTITIES].async_set_expose_new_entities(ASSIST, True)
     device = device_of(kitchen)

@@ -364,7 +364,7 @@ class HandedOut:
     # --- Telling ---
 
     def _tell(self, *, is_news: bool = False) -> None:
-        """Raise the issue for what is newly found elsewhere; take it back once nothing is."""
+        """Raise the issue for what is newly found elsewhere; keep it true, and take it back."""
         lines = [
             f"{written(watched.name)} → {NAMES[assistant]}"
             for watched in self.watched.values()
@@ -376,7 +376,9 @@ class HandedOut:
         if is_news or not lines:
             # Also where somebody chose to ignore it: that was about what was found before.
             ir.async_delete_issue(self._hass, DOMAIN, EXPOSED_ELSEWHERE)
-        if is_news and lines:
+        # What is there already is kept true; whoever ignored it is not asked again by that.
+        is_there = ir.async_get(self._hass).async_get_issue(DOMAIN, EXPOSED_ELSEWHERE) is not None
+        if lines and (is_news or is_there):
             shown = [f"- {line}" for line in lines[:MAX_TOLD]]
             if rest := len(lines) - len(shown):
                 shown.append(f"- + {rest}")
