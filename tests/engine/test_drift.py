@@ -262,6 +262,23 @@ async def test_the_message_that_shows_it_goes_without_it(
     assert "temp" not in (await received(house, body()))["fridge"]
 
 
+async def test_a_unit_that_is_stated_behind_many_others_counts_too(house: House) -> None:
+    """A fridge with 70 places that each state their unit; the last one changes its."""
+    names = [f"shelf{chr(97 + at // 26)}{chr(97 + at % 26)}" for at in range(70)]
+
+    def places(last: str) -> bytes:
+        units = dict.fromkeys(names, "C") | {names[-1]: last}
+        return json.dumps({one: {"temp": 4, "unit": unit} for one, unit in units.items()}).encode()
+
+    for _ in range(drift.ENOUGH + 5):
+        await house.ask(house.request(places("C")))
+    await house.give()
+    got = await received(house, places("F"))
+    assert "temp" in got[names[-2]]
+    assert "temp" not in got.get(names[-1], {})
+    assert suspended(house) == {f"$.body.{names[-1]}.temp": Drift.UNIT}
+
+
 async def test_the_ledger_says_why_and_asks(house: House) -> None:
     await settled(house)
     await received(house, body(1_700_000_000))
