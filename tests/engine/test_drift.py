@@ -11,7 +11,7 @@ from typing import Any
 from drift_series import ALL, Series, energy, humidity, indoors, outdoors, percent, setpoint, signal
 import pytest
 
-from engine import drift, ledger
+from engine import StorageError, drift, ledger
 from engine.events import ConsentsRequested, ConsentsSuspended
 from engine.model import ConsentState, Decider, Drift, Leaf, Number, Outcome
 from engine.profiles import Profile
@@ -349,6 +349,59 @@ async def test_confirming_a_backup_does_not_bring_it_back(house: House) -> None:
     assert house.points()[TEMP].id not in {one.data_point_id for one in waiting}
     await house.firewall.consents.confirm_restored(HAND, keep=None)
     assert "temp" not in (await received(house, body()))["fridge"]
+
+
+async def test_while_a_backup_waits_to_be_confirmed_a_change_is_no_new_habit(
+    house: House,
+) -> None:
+    """What confirming brings back is what was given, and that was a temperature."""
+    await settled(house)
+    await house.firewall.consents.mark_backup(on=True)
+    await house.restart()
+    assert await received(house, body(52.520312)) is None
+    assert set(suspended(house)) == {TEMP}
+    temperature = house.points()[TEMP].id
+    assert temperature not in {one.data_point_id for one in house.firewall.consents.restored()}
+    await house.firewall.consents.confirm_restored(HAND, keep=None)
+    got = await received(house, body(52.520311))
+    assert got["door"] is True
+    assert "temp" not in got["fridge"]
+    await house.give(TEMP)
+    assert (await received(house, body(52.520311)))["fridge"]["temp"] == 52.520311
+
+
+async def test_what_is_another_thing_waits_for_no_confirmation(house: House) -> None:
+    """Nobody is told to confirm a backup of which nothing is left to be confirmed."""
+    for at in range(drift.ENOUGH + 5):
+        await house.ask(house.request(body(4.0 + at % 7 / 10)))
+    await house.give(TEMP)
+    await house.firewall.consents.mark_backup(on=True)
+    await house.restart()
+    assert house.firewall.consents.is_restored
+    assert await received(house, body(1_700_000_000)) is None
+    assert not house.firewall.consents.is_restored
+    await house.restart()
+    assert not house.firewall.consents.is_restored
+    assert set(suspended(house)) == {TEMP}
+
+
+async def test_what_the_household_is_stopping_is_not_asked_about(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk refused the withdrawal: it holds, and is recorded later as that alone."""
+    await settled(house)
+    point = house.points()[TEMP]
+    with monkeypatch.context() as patched:
+
+        def broken(*_: object) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        patched.setattr(ledger, "_append", broken)
+        with pytest.raises(StorageError):
+            await house.firewall.withdraw(point.id, "frost", how="switch")
+    assert "temp" not in (await received(house, body(1_700_000_000)))["fridge"]
+    assert suspended(house) == {}
+    assert not house.told(ConsentsSuspended)
 
 
 async def test_while_all_is_let_through_a_change_is_no_new_habit(house: House) -> None:

@@ -310,10 +310,16 @@ class Consents:
         """Take consents of data points (by id) out of force: they are no longer what was granted.
 
         At once; then it is recorded, and told. Raises `StorageError` where it cannot be: it holds
-        all the same, and is recorded later.
+        all the same, and is recorded later. One that waits to be confirmed is decided anew, too.
         """
         for item, one in list(self.ledger.current.items()):
-            if one.data_point_id in drifted and one.state is ConsentState.GIVEN and one.in_force:
+            if (
+                one.data_point_id in drifted
+                and one.state is ConsentState.GIVEN
+                and one.drift is None
+                # What the household stopped comes back by a new decision only.
+                and item not in self.ledger.unrecorded
+            ):
                 self.ledger.drift(item, drifted[one.data_point_id])
                 self._drifted[item] = drifted[one.data_point_id]
         if self._drifted:
@@ -534,7 +540,7 @@ class Consents:
     @property
     def is_restored(self) -> bool:
         """Whether consents that came back with a backup wait to be confirmed."""
-        return self.measures.get(Measure.RESTORED) is not None
+        return bool(self.restored())
 
     def restored(self) -> list[Consent]:
         """Return the consents that wait to be confirmed."""
