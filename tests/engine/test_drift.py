@@ -13,7 +13,7 @@ import pytest
 
 from engine import StorageError, drift, ledger
 from engine.events import ConsentsRequested, ConsentsSuspended
-from engine.model import ConsentState, Decider, Drift, Leaf, Number, Outcome
+from engine.model import ConsentState, Decider, Drift, Leaf, Number, Outcome, Purpose
 from engine.profiles import Profile
 import wire
 from wire import House, eventually
@@ -383,6 +383,34 @@ async def test_what_is_another_thing_waits_for_no_confirmation(house: House) -> 
     await house.restart()
     assert not house.firewall.consents.is_restored
     assert set(suspended(house)) == {TEMP}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_calls_for_another_recipient_make_no_new_habit(
+    house: House, *, restarts: bool
+) -> None:
+    """Two recipients whose places differ in a segment that looks like data: one template."""
+    host = f"http://{house.host}"
+    recipients = (
+        wire.frost(f"{host}/api/11111"),
+        wire.frost(f"{host}/api/22222", id="ads", purpose=Purpose.MARKETING),
+    )
+    house.configure(recipients=recipients)
+    for at in range(drift.ENOUGH + 5):
+        await house.ask(house.request(body(4.0 + at % 7 / 10), path="/api/11111"))
+    await house.give()
+    await house.ask(house.request(body(4.5), path="/api/11111"))
+    assert b"4.5" in house.cloud.received
+    # Nothing of these leaves: the other recipient has no consent.
+    await house.ask(house.request(body(4.6), path="/api/22222"))
+    await house.ask(house.request(body(52.520312), path="/api/22222"))
+    (told,) = house.told(ConsentsSuspended)
+    assert [(one.recipient_id, one.drift) for one in told.consents] == [("frost", Drift.PRECISION)]
+    if restarts:
+        await house.restart(configure=False)
+        house.configure(recipients=recipients)
+    await house.ask(house.request(body(52.520311), path="/api/11111"))
+    assert b"52.52031" not in house.cloud.received
 
 
 async def test_what_the_household_is_stopping_is_not_asked_about(

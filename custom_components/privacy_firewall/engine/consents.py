@@ -334,9 +334,9 @@ class Consents:
 
     async def _record_each_drift(self) -> None:
         entries: list[Entry] = []
-        for (_, point_id, recipient_id), drift in self._drifted.items():
-            with suppress(ConsentError):  # what is no longer stated is withdrawn elsewhere
-                entry = self._statements.entry(point_id, recipient_id, ConsentState.REQUESTED)
+        for item, drift in self._drifted.items():
+            entry = self._asking_anew(item)
+            if entry is not None:
                 entries.append(
                     replace(
                         entry,
@@ -353,6 +353,19 @@ class Consents:
         self._enforce()
         if suspended := tuple(one for one in consents if one.drift is not None):
             self._on_event(ConsentsSuspended(consents=suspended))
+
+    def _asking_anew(self, item: Item) -> Entry | None:
+        """Return the record that a consent is asked about; None where it ends elsewhere."""
+        _, point_id, recipient_id = item
+        with suppress(ConsentError):
+            return self._statements.entry(point_id, recipient_id, ConsentState.REQUESTED)
+        if recipient_id not in self._statements.recipients:
+            return None  # what is no longer stated is withdrawn
+        # Of late, others received the data point: that takes no consent away.
+        standing = self.ledger.current.get(item)
+        if standing is None or standing.state is not ConsentState.GIVEN:
+            return None
+        return _turned(standing, ConsentState.REQUESTED)
 
     def given(self, recipient_id: str, appliance_id: str | None = None) -> list[Consent]:
         """Return the consents of a recipient that stand as given, also suspended ones."""

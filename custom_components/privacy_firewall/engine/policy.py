@@ -324,17 +324,17 @@ class Question:
         return term if term is not None and term.until > self.now else None
 
     def granted(self) -> dict[Field, DataPoint]:
-        """Return the data points of this endpoint template that stand as granted.
+        """Return the data points of this endpoint template that stand as granted, to anybody.
 
-        Also those that wait to be confirmed: they go by what is known of them when they pass again.
+        Also those that wait to be confirmed, and those of other recipients than this message has:
+        all of them share what is known of a data point, and go by it when they pass again.
         """
         place = self.appliance.id, self.template
         ends = [
             *(
                 (item, term.until)
                 for item, by_recipient in self.policy.terms.get(place, {}).items()
-                for recipient_id, term in by_recipient.items()
-                if any(one.id == recipient_id for one in self.recipients)
+                for term in by_recipient.values()
             ),
             *self.policy.held.get(place, {}).items(),
         ]
