@@ -440,6 +440,17 @@ async def test_while_all_is_let_through_a_change_is_no_new_habit(house: House) -
     assert "temp" not in (await received(house, body()))["fridge"]
 
 
+async def test_nor_in_a_message_of_too_many_data_points(house: House) -> None:
+    """It is let through all the same, and nothing new in it is kept apart."""
+    await settled(house)
+    await house.firewall.consents.let_through("fridge", HAND, seconds=60)
+    many = {f"a{chr(97 + at // 26 % 26)}{chr(97 + at % 26)}{at // 676}": 1 for at in range(2_100)}
+    assert len(await received(house, body(1_700_000_000, **many))) > 2_000
+    assert len(house.points()) < 10
+    await house.firewall.consents.let_through("fridge", HAND, seconds=None)
+    assert "temp" not in (await received(house, body(1_700_000_001)))["fridge"]
+
+
 async def test_all_that_was_given_may_be_the_one_that_drifts(house: House) -> None:
     for at in range(drift.ENOUGH + 5):
         await house.ask(house.request(body(4.0 + at % 7 / 10)))
