@@ -22,6 +22,7 @@ from custom_components.privacy_firewall.engine.model import (
     Consent,
     ConsentState,
     Decider,
+    Drift,
     Level,
 )
 from tests.common import BRUSH, FRIDGE, FROSTLINE, Home
@@ -394,6 +395,11 @@ async def give_too_many(home: Home, *names: str, **more: Any) -> None:
     await refused("grant_of_many", give(home, "Program", context=context))
 
 
+async def drift(home: Home, name: str) -> None:
+    """Let a message show that a data point is another thing now."""
+    await home.household.firewall.consents.suspend_drifted({home.point(name): Drift.UNIT})
+
+
 def unchanged(before: Consent | None, after: Consent | None) -> bool:
     assert before is not None
     assert after is not None
@@ -462,6 +468,15 @@ class TestTakingBack:
         await home.report({"humidity": "damp"})
         await give_too_many(home, HUMIDITY)
         assert given(home) == []
+
+    async def test_what_is_another_thing_by_now_does_not_come_back(self, home: Home) -> None:
+        context = Context()
+        await give(home, HUMIDITY, context=context, seconds=900)
+        await drift(home, HUMIDITY)
+        await refused("grant_of_many", give(home, "Program", context=context))
+        after = consent(home, HUMIDITY)
+        assert after is not None
+        assert after.state is ConsentState.WITHDRAWN
 
     async def test_one_that_fails_does_not_keep_the_others(self, home: Home) -> None:
         """The disk refuses; in memory all of it is stopped."""
@@ -552,6 +567,30 @@ class TestConfirming:
         await home.report({"humidity": "damp"})
         assert await self.confirm(home, HUMIDITY) == 0
         assert consent(home, HUMIDITY) == before
+
+    async def test_what_is_another_thing_by_now_is_not_confirmed(self, home: Home) -> None:
+        """The notice was open while a message showed it: that is a question of its own."""
+        before = consent(home, HUMIDITY)
+        assert before is not None
+        await drift(home, HUMIDITY)
+        after = consent(home, HUMIDITY)
+        assert await home.household.decisions.async_confirm([before], self.shown) == 0
+        assert consent(home, HUMIDITY) == after
+        assert given(home) == []
+
+    async def test_nor_what_is_while_others_are_confirmed(self, home: Home) -> None:
+        await decide(home, "Temperature", level=Level.COARSE)
+        firewall = home.household.firewall
+        really = firewall.decide
+
+        async def slow(*args: Any, **more: Any) -> Any:
+            done = await really(*args, **more)
+            await drift(home, "Temperature")
+            return done
+
+        with patch.object(firewall, "decide", slow):
+            assert await self.confirm(home, HUMIDITY, "Temperature") == 1
+        assert given(home) == [HUMIDITY]
 
     @pytest.mark.parametrize("how", ["withdrawn", "refused"])
     async def test_nothing_that_is_not_given_is(self, home: Home, how: str) -> None:

@@ -125,9 +125,13 @@ class Decisions:
 
         async def take_back() -> None:
             if mine := [one.pair for one in given if self._is_newest(one)]:
+                # Once withdrawn it is not known any more that it turned out to be another thing.
+                drifted = {
+                    pair for pair in mine if (one := self._firewall.consent(*pair)) and one.drift
+                }
                 taken = await self.async_decide(mine, ConsentState.WITHDRAWN, decider)
                 # A grant that only made another one longer or finer: that one was meant.
-                still = {one.pair for one in taken if self._is_newest(one)}
+                still = {one.pair for one in taken if self._is_newest(one)} - drifted
                 await self.async_give_again([one for one in in_force if one.pair in still], decider)
 
         await self._grants.async_widen(
@@ -153,19 +157,30 @@ class Decisions:
 
     async def async_give_again(self, consents: Collection[Consent], decider: Decider) -> int:
         """Give consents as they were: level and end, and whatever else was accepted by them."""
-        groups: dict[tuple[Level, float | None], list[Pair]] = {}
+        groups: dict[tuple[Level, float | None], list[Consent]] = {}
         for one in consents:
-            if self._accepts_nothing_new(one):
-                groups.setdefault((one.level, one.until), []).append(one.pair)
-        for (level, until), pairs in groups.items():
-            await self.async_decide(pairs, ConsentState.GIVEN, decider, level=level, until=until)
-        return sum(map(len, groups.values()))
+            groups.setdefault((one.level, one.until), []).append(one)
+        count = 0
+        for (level, until), alike in groups.items():
+            # Only now: while the others were recorded, a message may have shown something new.
+            pairs = [one.pair for one in alike if self._accepts_nothing_new(one)]
+            if pairs:
+                await self.async_decide(
+                    pairs, ConsentState.GIVEN, decider, level=level, until=until
+                )
+                count += len(pairs)
+        return count
 
     def _accepts_nothing_new(self, consent: Consent) -> bool:
-        """Tell whether giving it now would be the same: under this notice, of these types."""
+        """Tell whether giving it now would be the same: under this notice, of these types.
+
+        And of what it was then: where it is another thing by now, giving it would accept that.
+        """
         point = self._firewall.data_point(consent.data_point_id)
+        newest = self._firewall.consent(*consent.pair)
         return (
             point is not None
+            and (newest is None or newest.drift is None)
             and point.kinds - {Kind.NULL} <= consent.kinds
             and not self._firewall.consents.is_outdated(consent)
             and (consent.until is None or consent.until > self._firewall.now())

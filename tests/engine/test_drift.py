@@ -11,9 +11,9 @@ from typing import Any
 from drift_series import ALL, Series, energy, humidity, indoors, outdoors, percent, setpoint, signal
 import pytest
 
-from engine import drift, ledger
+from engine import StorageError, drift, ledger
 from engine.events import ConsentsRequested, ConsentsSuspended
-from engine.model import ConsentState, Decider, Drift, Leaf, Number, Outcome
+from engine.model import ConsentState, Decider, Drift, Leaf, Number, Outcome, Purpose
 from engine.profiles import Profile
 import wire
 from wire import House, eventually
@@ -262,6 +262,23 @@ async def test_the_message_that_shows_it_goes_without_it(
     assert "temp" not in (await received(house, body()))["fridge"]
 
 
+async def test_a_unit_that_is_stated_behind_many_others_counts_too(house: House) -> None:
+    """A fridge with 70 places that each state their unit; the last one changes its."""
+    names = [f"shelf{chr(97 + at // 26)}{chr(97 + at % 26)}" for at in range(70)]
+
+    def places(last: str) -> bytes:
+        units = dict.fromkeys(names, "C") | {names[-1]: last}
+        return json.dumps({one: {"temp": 4, "unit": unit} for one, unit in units.items()}).encode()
+
+    for _ in range(drift.ENOUGH + 5):
+        await house.ask(house.request(places("C")))
+    await house.give()
+    got = await received(house, places("F"))
+    assert "temp" in got[names[-2]]
+    assert "temp" not in got.get(names[-1], {})
+    assert suspended(house) == {f"$.body.{names[-1]}.temp": Drift.UNIT}
+
+
 async def test_the_ledger_says_why_and_asks(house: House) -> None:
     await settled(house)
     await received(house, body(1_700_000_000))
@@ -334,12 +351,104 @@ async def test_confirming_a_backup_does_not_bring_it_back(house: House) -> None:
     assert "temp" not in (await received(house, body()))["fridge"]
 
 
+async def test_while_a_backup_waits_to_be_confirmed_a_change_is_no_new_habit(
+    house: House,
+) -> None:
+    """What confirming brings back is what was given, and that was a temperature."""
+    await settled(house)
+    await house.firewall.consents.mark_backup(on=True)
+    await house.restart()
+    assert await received(house, body(52.520312)) is None
+    assert set(suspended(house)) == {TEMP}
+    temperature = house.points()[TEMP].id
+    assert temperature not in {one.data_point_id for one in house.firewall.consents.restored()}
+    await house.firewall.consents.confirm_restored(HAND, keep=None)
+    got = await received(house, body(52.520311))
+    assert got["door"] is True
+    assert "temp" not in got["fridge"]
+    await house.give(TEMP)
+    assert (await received(house, body(52.520311)))["fridge"]["temp"] == 52.520311
+
+
+async def test_what_is_another_thing_waits_for_no_confirmation(house: House) -> None:
+    """Nobody is told to confirm a backup of which nothing is left to be confirmed."""
+    for at in range(drift.ENOUGH + 5):
+        await house.ask(house.request(body(4.0 + at % 7 / 10)))
+    await house.give(TEMP)
+    await house.firewall.consents.mark_backup(on=True)
+    await house.restart()
+    assert house.firewall.consents.is_restored
+    assert await received(house, body(1_700_000_000)) is None
+    assert not house.firewall.consents.is_restored
+    await house.restart()
+    assert not house.firewall.consents.is_restored
+    assert set(suspended(house)) == {TEMP}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_calls_for_another_recipient_make_no_new_habit(
+    house: House, *, restarts: bool
+) -> None:
+    """Two recipients whose places differ in a segment that looks like data: one template."""
+    host = f"http://{house.host}"
+    recipients = (
+        wire.frost(f"{host}/api/11111"),
+        wire.frost(f"{host}/api/22222", id="ads", purpose=Purpose.MARKETING),
+    )
+    house.configure(recipients=recipients)
+    for at in range(drift.ENOUGH + 5):
+        await house.ask(house.request(body(4.0 + at % 7 / 10), path="/api/11111"))
+    await house.give()
+    await house.ask(house.request(body(4.5), path="/api/11111"))
+    assert b"4.5" in house.cloud.received
+    # Nothing of these leaves: the other recipient has no consent.
+    await house.ask(house.request(body(4.6), path="/api/22222"))
+    await house.ask(house.request(body(52.520312), path="/api/22222"))
+    (told,) = house.told(ConsentsSuspended)
+    assert [(one.recipient_id, one.drift) for one in told.consents] == [("frost", Drift.PRECISION)]
+    if restarts:
+        await house.restart(configure=False)
+        house.configure(recipients=recipients)
+    await house.ask(house.request(body(52.520311), path="/api/11111"))
+    assert b"52.52031" not in house.cloud.received
+
+
+async def test_what_the_household_is_stopping_is_not_asked_about(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk refused the withdrawal: it holds, and is recorded later as that alone."""
+    await settled(house)
+    point = house.points()[TEMP]
+    with monkeypatch.context() as patched:
+
+        def broken(*_: object) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        patched.setattr(ledger, "_append", broken)
+        with pytest.raises(StorageError):
+            await house.firewall.withdraw(point.id, "frost", how="switch")
+    assert "temp" not in (await received(house, body(1_700_000_000)))["fridge"]
+    assert suspended(house) == {}
+    assert not house.told(ConsentsSuspended)
+
+
 async def test_while_all_is_let_through_a_change_is_no_new_habit(house: House) -> None:
     await settled(house)
     await house.firewall.consents.let_through("fridge", HAND, seconds=60)
     assert (await received(house, body(1_700_000_000)))["fridge"]["temp"] == 1_700_000_000
     await house.firewall.consents.let_through("fridge", HAND, seconds=None)
     assert "temp" not in (await received(house, body()))["fridge"]
+
+
+async def test_nor_in_a_message_of_too_many_data_points(house: House) -> None:
+    """It is let through all the same, and nothing new in it is kept apart."""
+    await settled(house)
+    await house.firewall.consents.let_through("fridge", HAND, seconds=60)
+    many = {f"a{chr(97 + at // 26 % 26)}{chr(97 + at % 26)}{at // 676}": 1 for at in range(2_100)}
+    assert len(await received(house, body(1_700_000_000, **many))) > 2_000
+    assert len(house.points()) < 10
+    await house.firewall.consents.let_through("fridge", HAND, seconds=None)
+    assert "temp" not in (await received(house, body(1_700_000_001)))["fridge"]
 
 
 async def test_all_that_was_given_may_be_the_one_that_drifts(house: House) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from engine import ConsentError, Firewall, pipeline
 from engine.events import Discovered, GateChanged
-from engine.model import ConsentState, Level, Protection, Reason
+from engine.model import ConsentState, Kind, Level, Protection, Reason, Sensitive
 import wire
 from wire import APPLIANCE, House, Resolver, fridge, frost, storage_threads
 
@@ -353,3 +353,35 @@ async def test_large_bodies_are_not_worked_on_in_the_event_loop(
     await house.ask(house.request(BODY))
     await house.ask(house.request(b'{"door":true,"text":"%s"}' % (b"x" * pipeline.INLINE_BYTES)))
     assert where == [True, False]
+
+
+async def test_a_message_that_was_read_slowly_takes_nothing_back_of_what_was_learned(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is marked stays marked, also by a message that was being read meanwhile."""
+    go, read = threading.Event(), threading.Event()
+    examine = pipeline.examine
+
+    def slow(question: Any, transmission: Any, *more: Any) -> Any:
+        examined = examine(question, transmission, *more)
+        if len(transmission.body) > pipeline.INLINE_BYTES:
+            read.set()
+            assert go.wait(wire.PATIENCE)
+        return examined
+
+    monkeypatch.setattr(pipeline, "examine", slow)
+    large = b'{"note":5,"pad":"%s"}' % (b" " * pipeline.INLINE_BYTES)
+    first = asyncio.create_task(house.ask(house.request(large)))
+    assert await asyncio.to_thread(read.wait, wire.PATIENCE)
+    await house.ask(house.request(b'{"note":"someone@example.org"}'))
+    before = house.points()["$.body.note"]
+    assert Sensitive.CONTACTS in before.sensitive
+    go.set()
+    await first
+    after = house.points()["$.body.note"]
+    assert after.kinds == {Kind.TEXT, Kind.NUMBER}
+    assert after.sensitive >= before.sensitive
+    assert after.evidence == before.evidence
+    assert (after.nature, after.category) == (before.nature, before.category)
+    await restart(house)
+    assert house.points()["$.body.note"] == after

@@ -47,8 +47,13 @@ def test_what_is_stated_of_what(message: Any, units: dict[str, set[str]]) -> Non
     assert read(message) == units
 
 
-def test_many_are_not_all_heeded() -> None:
-    assert len(read({f"a{n}": {"v": 1, "unit": "C"} for n in range(500)})) == 64
+def test_many_are_all_heeded() -> None:
+    assert len(read({f"a{n}": {"v": 1, "unit": "C"} for n in range(500)})) == 500
+
+
+def test_of_two_that_may_be_meant_the_one_named_like_the_number_itself_is() -> None:
+    about = {"fridge_unit": "W", "temp_unit": "C"}
+    assert read({"fridge": {"temp": 4}, **about}) == {".fridge.temp": {"°C"}}
 
 
 @pytest.mark.parametrize(

@@ -310,10 +310,16 @@ class Consents:
         """Take consents of data points (by id) out of force: they are no longer what was granted.
 
         At once; then it is recorded, and told. Raises `StorageError` where it cannot be: it holds
-        all the same, and is recorded later.
+        all the same, and is recorded later. One that waits to be confirmed is decided anew, too.
         """
         for item, one in list(self.ledger.current.items()):
-            if one.data_point_id in drifted and one.state is ConsentState.GIVEN and one.in_force:
+            if (
+                one.data_point_id in drifted
+                and one.state is ConsentState.GIVEN
+                and one.drift is None
+                # What the household stopped comes back by a new decision only.
+                and item not in self.ledger.unrecorded
+            ):
                 self.ledger.drift(item, drifted[one.data_point_id])
                 self._drifted[item] = drifted[one.data_point_id]
         if self._drifted:
@@ -328,9 +334,9 @@ class Consents:
 
     async def _record_each_drift(self) -> None:
         entries: list[Entry] = []
-        for (_, point_id, recipient_id), drift in self._drifted.items():
-            with suppress(ConsentError):  # what is no longer stated is withdrawn elsewhere
-                entry = self._statements.entry(point_id, recipient_id, ConsentState.REQUESTED)
+        for item, drift in self._drifted.items():
+            entry = self._asking_anew(item)
+            if entry is not None:
                 entries.append(
                     replace(
                         entry,
@@ -347,6 +353,19 @@ class Consents:
         self._enforce()
         if suspended := tuple(one for one in consents if one.drift is not None):
             self._on_event(ConsentsSuspended(consents=suspended))
+
+    def _asking_anew(self, item: Item) -> Entry | None:
+        """Return the record that a consent is asked about; None where it ends elsewhere."""
+        _, point_id, recipient_id = item
+        with suppress(ConsentError):
+            return self._statements.entry(point_id, recipient_id, ConsentState.REQUESTED)
+        if recipient_id not in self._statements.recipients:
+            return None  # what is no longer stated is withdrawn
+        # Of late, others received the data point: that takes no consent away.
+        standing = self.ledger.current.get(item)
+        if standing is None or standing.state is not ConsentState.GIVEN:
+            return None
+        return _turned(standing, ConsentState.REQUESTED)
 
     def given(self, recipient_id: str, appliance_id: str | None = None) -> list[Consent]:
         """Return the consents of a recipient that stand as given, also suspended ones."""
@@ -534,7 +553,7 @@ class Consents:
     @property
     def is_restored(self) -> bool:
         """Whether consents that came back with a backup wait to be confirmed."""
-        return self.measures.get(Measure.RESTORED) is not None
+        return bool(self.restored())
 
     def restored(self) -> list[Consent]:
         """Return the consents that wait to be confirmed."""

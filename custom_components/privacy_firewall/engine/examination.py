@@ -207,6 +207,8 @@ def pass_through(
         message = requests.read(transmission, looks_like_data, question.endpoint.framing)
         template = message.template
         found = [*fields.walk(message.tree), Found(REQUEST_FIELD, "$.request", None)]
+        # Or it would be taken for what is usual once the time is over.
+        drifted = drift.find(found, question.granted(), question.profiles)
         fresh = learning.unseen(
             found,
             question.known,
@@ -217,8 +219,6 @@ def pass_through(
             now=question.now,
             catalogue=catalogue,
         )
-        # Or it would be taken for what is usual once the time is over.
-        drifted = drift.find(found, question.granted(), question.profiles)
     except Refused:
         # Then nothing is known of what it tells; the journal has it all the same.
         pass

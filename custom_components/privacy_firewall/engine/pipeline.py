@@ -414,12 +414,14 @@ class Pipeline:
         What could not be stored is stored with the next message, or that is denied as well.
         """
         known = self._known.setdefault(appliance.id, _Known())
-        for point in examined.fresh:
+        # Another message may have been read, and learned from, while this one was.
+        fresh = [traits.merged(one, self.learning.get(one.id)) for one in examined.fresh]
+        for point in fresh:
             known.unstored[point.id] = point
             if self.learning.get(point.id) is None:
                 known.unannounced.add(point.id)
-        if examined.fresh:
-            self.learning.add(examined.fresh)
+        if fresh:
+            self.learning.add(fresh)
             self._arranged.pop(appliance.id, None)
             self._shown.clear()
         known.unstored_identities += known.identities.remember(examined.identities)

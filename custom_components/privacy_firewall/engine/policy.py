@@ -101,6 +101,10 @@ class Policy:
     """By appliance id: until when everything of it is let through."""
     waiting: frozenset[str] = frozenset()
     """Ids of data points with a consent that waits to be confirmed or decided anew."""
+    held: Mapping[tuple[str, str], Mapping[Field, float]] = field(
+        default_factory=dict[tuple[str, str], Mapping[Field, float]]
+    )
+    """By (appliance id, template): until when a consent of a field may come into force again."""
     suspended: frozenset[tuple[str, str]] = frozenset()
     """(appliance id, recipient id) pairs that have only consents waiting to be confirmed."""
     opaque: Mapping[tuple[str, str, str], float] = field(
@@ -144,6 +148,7 @@ def build(
     terms: dict[tuple[str, str], dict[Field, dict[str, Term]]] = {}
     consented: dict[tuple[str, str], set[Along]] = {}
     waiting: set[str] = set()
+    held: dict[tuple[str, str], dict[Field, float]] = {}
     suspended: set[tuple[str, str]] = set()
     opaque: dict[tuple[str, str, str], float] = {}
     opaque_suspended: set[tuple[str, str]] = set()
@@ -151,13 +156,16 @@ def build(
         pair = consent.appliance_id, consent.recipient_id
         if consent.recipient_id not in known or consent.appliance_id not in present:
             continue
+        until = inf if consent.until is None else consent.until
         if not consent.in_force:
+            if consent.state is ConsentState.GIVEN and consent.drift is None:
+                here = held.setdefault((consent.appliance_id, point.template), {})
+                here[point.field] = max(until, here.get(point.field, 0.0))
             is_waiting = consent.is_suspended or consent.drift is not None
             if is_waiting and consent.state is ConsentState.GIVEN:
                 waiting.add(point.id)
                 (opaque_suspended if point.field == OPAQUE_FIELD else suspended).add(pair)
             continue
-        until = inf if consent.until is None else consent.until
         if point.field == OPAQUE_FIELD:
             # It opens nothing that is read, and what is read opens nothing of it. Names that the
             # recipient has got since were not agreed to.
@@ -184,6 +192,7 @@ def build(
         lockdown=lockdown,
         let_through=MappingProxyType(dict(let_through or {})),
         waiting=frozenset(waiting),
+        held=MappingProxyType(held),
         suspended=frozenset(suspended - consented.keys()),
         opaque=MappingProxyType(opaque),
         opaque_suspended=frozenset(opaque_suspended),
@@ -315,13 +324,24 @@ class Question:
         return term if term is not None and term.until > self.now else None
 
     def granted(self) -> dict[Field, DataPoint]:
-        """Return the data points of this endpoint that somebody may have now."""
-        terms = self.policy.terms.get((self.appliance.id, self.template), {})
+        """Return the data points of this endpoint template that stand as granted, to anybody.
+
+        Also those that wait to be confirmed, and those of other recipients than this message has:
+        all of them share what is known of a data point, and go by it when they pass again.
+        """
+        place = self.appliance.id, self.template
+        ends = [
+            *(
+                (item, term.until)
+                for item, by_recipient in self.policy.terms.get(place, {}).items()
+                for term in by_recipient.values()
+            ),
+            *self.policy.held.get(place, {}).items(),
+        ]
         return {
             item: point
-            for item in terms
-            if (point := self.known.get(item)) is not None
-            and any(self.term(item, recipient) is not None for recipient in self.recipients)
+            for item, until in ends
+            if until > self.now and (point := self.known.get(item)) is not None
         }
 
     def along(self, recipient: Recipient) -> list[Along]:

@@ -15,8 +15,6 @@ from .shapes import is_number
 
 OTHER = "other"
 """In place of a unit that nobody here knows."""
-MAX_SCOPES = 64
-"""Members of one message that state units and are heeded."""
 LONGEST = 24
 """Characters of a text that can be a unit, or a number with one."""
 
@@ -73,6 +71,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     for spelling in spellings.split()
 }
 _QUANTITIES = dict(_KNOWN.values())
+_ALONE = {unit: frozenset({unit}) for unit in (*_QUANTITIES, OTHER)}
 _WITH_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s?([^\d\s.,:;/-][^\d\s]{0,14})")
 
 
@@ -140,16 +139,22 @@ def read(found: Iterable[Found]) -> Mapping[Field, frozenset[str]]:
     """Return the units that a message states, by the numbers they are stated of.
 
     The nearest counts: a member beside the number, or beside what holds it. One named for
-    something (`temp_unit`) is of the members named for that.
+    something (`temp_unit`) is of the members named for that. All of them are heeded, however many:
+    what was not would change its unit unseen. They are as many as the message has members at most.
     """
-    scopes: dict[str, dict[str, set[str]]] = {}
+    scopes: dict[str, dict[str, frozenset[str]]] = {}
     leaves = list(found)
     for item, _, value in leaves:
         if type(value) is Number or not isinstance(value, str) or not 0 < len(value) <= LONGEST:
             continue
         place = _states(item.path)
-        if place is not None and (len(scopes) < MAX_SCOPES or place[0] in scopes):
-            scopes.setdefault(place[0], {}).setdefault(place[1], set()).add(canonical(value))
+        if place is not None:
+            here, unit = scopes.setdefault(place[0], {}), canonical(value)
+            before = here.get(place[1])
+            if before is None:
+                here[place[1]] = _ALONE[unit]
+            elif unit not in before:
+                here[place[1]] = before | {unit}
     if not scopes:
         return {}
     units: dict[Field, frozenset[str]] = {}
@@ -159,8 +164,9 @@ def read(found: Iterable[Found]) -> Mapping[Field, frozenset[str]]:
             if (stated := scopes.get(holder)) is None:
                 continue
             words = words or identifiers.words(item.path)
-            of = next((one for about, one in stated.items() if about and about in words), None)
+            # By the number's words, its own name first, and not by all that is stated there.
+            of = next((stated[word] for word in reversed(words) if word in stated), None)
             if (of := of or stated.get("")) is not None:
-                units[item] = frozenset(of)
+                units[item] = of
                 break
     return units

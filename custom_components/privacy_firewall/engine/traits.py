@@ -124,6 +124,25 @@ def joined(point: DataPoint, new: Traits) -> DataPoint:
     )
 
 
+def merged(point: DataPoint, now: DataPoint | None) -> DataPoint:
+    """Return a data point as a message shows it, with what others showed since that was read.
+
+    `now` is the data point as it is known now, None where it is not yet. Nothing that was seen and
+    no mark is lost by it, whichever of the messages is done first.
+    """
+    if now is None:
+        return point
+    more = tuple(line for line in point.evidence if line not in now.evidence)
+    return replace(
+        now,
+        kinds=now.kinds | point.kinds,
+        recipients=point.recipients,
+        nature=point.nature if now.sensitive <= point.sensitive else now.nature,
+        sensitive=now.sensitive | point.sensitive,
+        evidence=(now.evidence + more)[:MAX_EVIDENCE],
+    )
+
+
 def mark(
     fresh: Mapping[Field, DataPoint],
     found: Iterable[Found],
