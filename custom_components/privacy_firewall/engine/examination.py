@@ -58,7 +58,8 @@ class Examined:
     `drifted` are granted data points that this message shows to be something else now; of what
     was decided here they are no part.
     `values` are released values as they leave, by data point id, where they are to be kept. `seen`
-    is what was sent of each data point, its first items and its last: in memory only.
+    is what was sent of each data point, its first items and its last: in memory only. `named` are
+    the identities that stand in it, those that leave included.
     """
 
     verdict: Verdict
@@ -74,6 +75,7 @@ class Examined:
     identities: tuple[str, ...] = ()
     drifted: tuple[drift.Drifted, ...] = ()
     seen: tuple[tuple[DataPoint, tuple[Leaf, ...]], ...] = field(default=(), repr=False)
+    named: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def examine(
@@ -150,6 +152,7 @@ def _conclude(
     learned = replace(
         learned,
         identities=tuple(identities),
+        named=frozenset(one for _, _, one in told),
         withheld_ids=_ids(question, question.fields.keys() - {REQUEST_FIELD}),
     )
     if verdict.outcome is Outcome.DENY:
@@ -233,6 +236,9 @@ def pass_through(
         ),
         fresh=tuple(fresh),
         found=tuple(found),
+        named=frozenset(
+            one for item, _, value in found if (one := identity(item, value)) is not None
+        ),
         drifted=tuple(drifted),
         released=tuple(sorted({known[one.field].id for one in found if one.field in known})),
         seen=_seen(known, found),
