@@ -13,6 +13,7 @@ from homeassistant.components.homeassistant.exposed_entities import (
 from homeassistant.const import (
     ATTR_UNIT_OF_MEASUREMENT,
     EVENT_STATE_CHANGED,
+    STATE_UNAVAILABLE,
     STATE_UNKNOWN,
 )
 from homeassistant.core import HomeAssistant, State
@@ -159,6 +160,20 @@ async def test_an_identity_that_leaves_is_no_state_either(home: Home) -> None:
     await report(home, {"serialNumber": "XK9922CD", "status": "XK9922CD"})
     assert home.cloud.received[-1][1]["serialNumber"] == "XK9922CD"
     assert home.sensor("Status").state == STATE_UNKNOWN
+
+
+async def test_what_turns_out_to_tell_of_a_body_is_no_state_any_more(home: Home) -> None:
+    await report(home, {"vitals": {"xmin": 61}})
+    assert home.sensor("Vitals xmin").state == "61"
+    # Its neighbours give it away.
+    body = {"vitals": {"glucose": 5, "insulin": 6, "systolic": 120, "xmin": 62}}
+    await report(home, body)
+    assert home.sensor("Vitals xmin").state == STATE_UNAVAILABLE
+    # Who picks it has it.
+    await choose(home, "Vitals xmin")
+    assert home.sensor("Vitals xmin").state == STATE_UNKNOWN
+    await report(home, body)
+    assert home.sensor("Vitals xmin").state == "62"
 
 
 async def test_the_unit_beside_a_value_counts_also_when_it_changes(
