@@ -162,6 +162,20 @@ async def test_an_identity_that_leaves_is_no_state_either(home: Home) -> None:
     assert home.sensor("Status").state == STATE_UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"serialNumber": "WQ4711AB", "readings": [{"type": "WQ4711AB", "value": 3}]},
+        {"serialNumber": "WQ4711AB", "WQ4711AB": {"temperature": 4}},
+    ],
+)
+async def test_no_entity_is_called_after_an_identity(home: Home, body: dict[str, Any]) -> None:
+    await report(home, body)
+    called = [(one.entity_id, one.original_name) for one in home.entities()]
+    assert any("*" in (name or "") for _, name in called)
+    assert "4711" not in str(called)
+
+
 async def test_what_turns_out_to_tell_of_a_body_is_no_state_any_more(home: Home) -> None:
     await report(home, {"vitals": {"xmin": 61}})
     assert home.sensor("Vitals xmin").state == "61"

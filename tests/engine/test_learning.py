@@ -7,7 +7,17 @@ import pytest
 from engine import learning
 from engine.errors import Refused
 from engine.events import Reading
-from engine.model import REQUEST_FIELD, Category, DataPoint, Field, Kind, Leaf, Number, Reason
+from engine.model import (
+    REQUEST_FIELD,
+    Category,
+    DataPoint,
+    Field,
+    Kind,
+    Leaf,
+    Number,
+    Reason,
+    data_point_id,
+)
 from engine.redaction.fields import Found
 
 TEMPLATE = "POST cloud.example/v1"
@@ -105,6 +115,31 @@ def test_new_kind_and_new_recipient_are_news() -> None:
     assert known.count("fridge") == 1
     [changed] = learnt(("$.body.a", True), known=known, recipients=("cloud", "ads"))
     assert changed.recipients == ("cloud", "ads")
+
+
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        (Field("$.body.readings[*].value", ("type=SN4711AB",)), "Readings (type=*)"),
+        ("$.body.SN4711AB.temperature", "* temperature"),
+        ("$.body['plug-aabbcc'].power", "* power"),
+        ("$.body.door.temperature", "Door temperature"),
+    ],
+)
+@pytest.mark.parametrize("is_earlier", [False, True])
+def test_none_is_called_after_an_identity(
+    item: Field | str, name: str, *, is_earlier: bool
+) -> None:
+    field = item if isinstance(item, Field) else Field(item)
+    identities = {"$.body.serialNumber": "SN4711AB", "$.body.mac": "24:6F:28:AA:BB:CC"}
+    seen = found((field, Number("4")), *([] if is_earlier else identities.items()))
+    fresh = learnt(*((item, value) for item, _, value in seen))
+    remembered = frozenset({"sn4711ab", "246f28aabbcc"} if is_earlier else ())
+    made = learning.renamed(fresh, seen, {}, remembered)
+    assert made[0].name == name
+    # It is the same data point all the same, and one that there is keeps its name.
+    assert made[0].id == data_point_id("fridge", TEMPLATE, field)
+    assert learning.renamed(fresh, seen, {one.field: one for one in fresh}, remembered) == fresh
 
 
 def test_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

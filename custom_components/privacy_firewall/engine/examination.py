@@ -108,6 +108,7 @@ def examine(
             now=question.now,
             catalogue=catalogue,
         )
+        fresh = learning.renamed(fresh, found, question.known, remembered)
     except Refused as err:
         return Examined(verdict=replace(denied, reason=err.reason), template=template)
     learned = Examined(
@@ -219,6 +220,7 @@ def pass_through(
             now=question.now,
             catalogue=catalogue,
         )
+        fresh = learning.renamed(fresh, found, question.known, frozenset())
         # Or it would be taken for what is usual once the time is over.
         drifted = drift.find(found, question.granted(), question.profiles)
     except Refused:

@@ -276,6 +276,28 @@ def unseen(
     return traits.mark(fresh, leaves, known)
 
 
+def renamed(
+    fresh: Iterable[DataPoint],
+    found: Iterable[Found],
+    known: Mapping[Field, DataPoint],
+    remembered: frozenset[str],
+) -> list[DataPoint]:
+    """Return data points, none that is new called after an identity.
+
+    Be it one of the message or of those `remembered`. What the catalogue calls it stays.
+    """
+    listed = list(fresh)
+    new = [one.field for one in listed if one.field not in known and one.name == name_of(one.field)]
+    if not new:
+        return listed
+    told = {identifiers.identity(item, value) for item, _, value in found}
+    called = personal.unnamed(new, remembered | {one for one in told if one is not None})
+    return [
+        replace(one, name=name_of(called[one.field])) if one.field in called else one
+        for one in listed
+    ]
+
+
 def opaque(
     appliance_id: str, recipients: tuple[str, ...], now: float, known: DataPoint | None
 ) -> DataPoint | None:

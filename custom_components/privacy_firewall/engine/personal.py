@@ -5,13 +5,13 @@ Three ways it does: the place of a data point says so (coordinates), what stands
 the appliance. Guesses, and they only ever show less; no consent depends on them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 import re
 
 from .model import Field, Leaf, Number
 from .point_names import member_names
-from .redaction import identifiers
+from .redaction import identifiers, paths
 from .shapes import TELLING, Shape, is_number, shape_of
 
 FINE = 4
@@ -96,6 +96,38 @@ def repeating(identities: frozenset[str], texts: Sequence[str]) -> set[int]:
     # Six figures of a number are no half of anything.
     named = [index for index in long if not is_number(texts[index])]
     return found | {named[at] for at in identifiers.find(halves, [texts[one] for one in named])}
+
+
+def unnamed(items: Iterable[Field], identities: frozenset[str]) -> dict[Field, Field]:
+    """Return those places in which an identity stands, with `*` for it: to be called after.
+
+    They are no other data points: ids, and what was decided, belong to the places as sent.
+    """
+    texts = {item: _texts(item) for item in items}
+    spoken = list(dict.fromkeys(text for some in texts.values() for text in some))
+    hidden = {spoken[index] for index in repeating(identities, spoken)}
+    return {
+        item: _without(item, hidden) for item, some in texts.items() if not hidden.isdisjoint(some)
+    }
+
+
+def _texts(item: Field) -> list[str]:
+    names = [one for one in paths.parse(item.path).selectors if isinstance(one, str)]
+    return names + [one.partition("=")[2] for one in item.siblings]
+
+
+def _without(item: Field, hidden: Collection[str]) -> Field:
+    path = paths.FieldPath(
+        tuple("*" if one in hidden else one for one in paths.parse(item.path).selectors)
+    )
+    siblings = (one.partition("=") for one in item.siblings)
+    return Field(
+        str(path),
+        tuple(
+            f"{key}={'*' if said in hidden else said}" if mark else key
+            for key, mark, said in siblings
+        ),
+    )
 
 
 @lru_cache(maxsize=8192)
