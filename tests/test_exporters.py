@@ -141,6 +141,10 @@ async def test_a_file_that_cannot_be_read_leaves_it_open(hass: HomeAssistant, lo
         (f"anna:{TOKEN}@influx.example", "influx.example"),
         ("192.0.2.7:8086", "192.0.2.7"),
         ("[2001:db8::1]:8086", "2001:db8::1"),
+        # A slash in a password: what then stands first is a piece of it.
+        (f"http://{TOKEN}/en@influx.example", None),
+        (f"{TOKEN}/en@influx.example", None),
+        ("https://influx.example/write", "influx.example"),
         ("http://[broken", None),
         ("", None),
         (None, None),

@@ -10,7 +10,12 @@ from homeassistant.components.homeassistant.exposed_entities import (
     KNOWN_ASSISTANTS,
     async_should_expose,
 )
-from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.const import (
+    ATTR_UNIT_OF_MEASUREMENT,
+    EVENT_STATE_CHANGED,
+    STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
+)
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
@@ -125,6 +130,85 @@ async def test_where_the_home_is_never_becomes_a_state(home: Home) -> None:
     domains = {one.domain for one in home.entities() if point in one.unique_id}
     assert "switch" in domains
     assert not domains & {"sensor", "binary_sensor"}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"coords": {"x": 13.404954, "y": 52.520012}}, "52.52"),
+        ({"position": [13.404954, 52.520012]}, "52.52"),
+        ({"loc": {"a": 52.520012, "b": 13.404954}}, "52.52"),
+        ({"latlng": {"first": 52.520012, "second": 13.404954}}, "52.52"),
+        ({"whereabouts": 52.520012}, "52.52"),
+        ({"breitengrad": 52.520012}, "52.52"),
+        ({"serialNumber": "WQ4711AB", "status": "WQ4711AB"}, "WQ4711AB"),
+        ({"mac": "24:6f:28:aa:bb:cc", "label": "Plug aabbcc 246f28"}, "246f28"),
+        ({"name": "Anna Smith"}, "Anna"),
+        ({"resident": "Anna Smith"}, "Anna"),
+        ({"nick": "Anna"}, "Anna"),
+        ({"network": "Smith family"}, "Smith"),
+        ({"state": "+49301234567"}, "49301234567"),
+    ],
+)
+async def test_what_names_somebody_or_a_place_is_no_state(
+    home: Home, body: dict[str, Any], told: str
+) -> None:
+    written: list[str] = []
+    home.hass.bus.async_listen(
+        EVENT_STATE_CHANGED, lambda event: written.append(str(event.data["new_state"]))
+    )
+    await report(home, {**body, "speed": 1})
+    await report(home, {**body, "speed": 2})
+    assert home.sensor("Speed").state == "2"
+    assert not [text for text in written if told in text]
+
+
+async def test_an_identity_of_an_earlier_message_is_no_state_either(home: Home) -> None:
+    body = {"serialNumber": "WQ4711AB", "status": "idle"}
+    await report(home, body)
+    assert home.sensor("Status").state == "idle"
+    await report(home, {"status": "WQ4711AB"})
+    assert home.sensor("Status").state == STATE_UNKNOWN
+    await report(home, body)
+    assert home.sensor("Status").state == "idle"
+
+
+async def test_an_identity_that_leaves_is_no_state_either(home: Home) -> None:
+    await report(home, {"serialNumber": "WQ4711AB", "status": "idle"})
+    await choose(home, "Serial number", "Status")
+    await home.turn("turn_on", home.switch("Serial number"))
+    # Nothing of this one was ever withheld.
+    await report(home, {"serialNumber": "XK9922CD", "status": "XK9922CD"})
+    assert home.cloud.received[-1][1]["serialNumber"] == "XK9922CD"
+    assert home.sensor("Status").state == STATE_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"serialNumber": "WQ4711AB", "readings": [{"type": "WQ4711AB", "value": 3}]},
+        {"serialNumber": "WQ4711AB", "WQ4711AB": {"temperature": 4}},
+    ],
+)
+async def test_no_entity_is_called_after_an_identity(home: Home, body: dict[str, Any]) -> None:
+    await report(home, body)
+    called = [(one.entity_id, one.original_name) for one in home.entities()]
+    assert any("*" in (name or "") for _, name in called)
+    assert "4711" not in str(called)
+
+
+async def test_what_turns_out_to_tell_of_a_body_is_no_state_any_more(home: Home) -> None:
+    await report(home, {"vitals": {"xmin": 61}})
+    assert home.sensor("Vitals xmin").state == "61"
+    # Its neighbours give it away.
+    body = {"vitals": {"glucose": 5, "insulin": 6, "systolic": 120, "xmin": 62}}
+    await report(home, body)
+    assert home.sensor("Vitals xmin").state == STATE_UNAVAILABLE
+    # Who picks it has it.
+    await choose(home, "Vitals xmin")
+    assert home.sensor("Vitals xmin").state == STATE_UNKNOWN
+    await report(home, body)
+    assert home.sensor("Vitals xmin").state == "62"
 
 
 async def test_the_unit_beside_a_value_counts_also_when_it_changes(

@@ -282,7 +282,11 @@ def host_of(said: object) -> str | None:
     if not isinstance(said, str) or not said.strip():
         return None
     try:
-        host = URL(said if "://" in said else f"//{said.strip()}").host
+        url = URL(said if "://" in said else f"//{said.strip()}")
     except ValueError:
+        return None
+    host = url.host
+    if "@" in said and "@" not in url.raw_authority:
+        # A slash in a password ends the host there: what then looks like one is a piece of it.
         return None
     return host[:MAX_HOST] if host else None

@@ -159,6 +159,32 @@ class LocalEntity(ReportingEntity):
 
     @property
     @override
+    def available(self) -> bool:
+        """Whether the appliance is known, and this is still for showing.
+
+        What turns out to tell of a body, or of where somebody is, is for whoever picks it.
+        """
+        return super().available and self._is_for_showing
+
+    @property
+    def _is_for_showing(self) -> bool:
+        point = self._household.firewall.data_point(self._point.id)
+        return point is None or self._household.firewall.has_sensor(point)
+
+    @override
+    def _follow(self) -> bool:
+        if super().available and not self._is_for_showing:
+            # Nor after a restart: a sensor is kept with its last value.
+            self._household.readings.pop(self._point.id, None)
+            self._forget()
+        return super()._follow()
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """Drop the last reading."""
+
+    @property
+    @override
     def described(self) -> tuple[object, ...]:
         """What its name and its unit are made of."""
         unit = self._unit.id if self._unit is not None else None
@@ -205,6 +231,10 @@ class LocalSensor(LocalEntity, RestoreSensor):
             self._show(reading)
         elif (before := await self.async_get_last_sensor_data()) is not None:
             self._restore(before.native_value, before.native_unit_of_measurement)
+
+    @override
+    def _forget(self) -> None:
+        self._attr_native_value = None
 
     def _restore(self, value: object, unit: str | None) -> None:
         if isinstance(value, datetime):
@@ -293,6 +323,10 @@ class LocalBinarySensor(LocalEntity, RestoreEntity, BinarySensorEntity):
         elif (before := await self.async_get_last_state()) is not None:
             states: Mapping[str, bool] = {STATE_ON: True, STATE_OFF: False}
             self._attr_is_on = states.get(before.state)
+
+    @override
+    def _forget(self) -> None:
+        self._attr_is_on = None
 
     @override
     def _show(self, reading: Reading) -> bool:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .const import DOMAIN
 from .engine import MatchEntity, MatchPoint, MatchState, Samples
-from .engine.model import Category, DataPoint
+from .engine.model import Category, DataPoint, Sensitive
 from .starving import shown_by
 
 _LOGGER = logging.getLogger(__name__)
@@ -170,6 +170,7 @@ def points(seen: Iterable[DataPoint], samples: Samples, entities: int) -> list[M
             siblings=one.field.siblings,
             template=one.template,
             samples=samples.of(one.id),
+            is_marked=bool(one.sensitive - {Sensitive.NETWORK}),
         )
         for one in told[: MAX_PAIRS // max(1, entities)]
     ]

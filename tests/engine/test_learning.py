@@ -7,7 +7,17 @@ import pytest
 from engine import learning
 from engine.errors import Refused
 from engine.events import Reading
-from engine.model import REQUEST_FIELD, Category, DataPoint, Field, Kind, Leaf, Number, Reason
+from engine.model import (
+    REQUEST_FIELD,
+    Category,
+    DataPoint,
+    Field,
+    Kind,
+    Leaf,
+    Number,
+    Reason,
+    data_point_id,
+)
 from engine.redaction.fields import Found
 
 TEMPLATE = "POST cloud.example/v1"
@@ -107,6 +117,31 @@ def test_new_kind_and_new_recipient_are_news() -> None:
     assert changed.recipients == ("cloud", "ads")
 
 
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        (Field("$.body.readings[*].value", ("type=SN4711AB",)), "Readings (type=*)"),
+        ("$.body.SN4711AB.temperature", "* temperature"),
+        ("$.body['plug-aabbcc'].power", "* power"),
+        ("$.body.door.temperature", "Door temperature"),
+    ],
+)
+@pytest.mark.parametrize("is_earlier", [False, True])
+def test_none_is_called_after_an_identity(
+    item: Field | str, name: str, *, is_earlier: bool
+) -> None:
+    field = item if isinstance(item, Field) else Field(item)
+    identities = {"$.body.serialNumber": "SN4711AB", "$.body.mac": "24:6F:28:AA:BB:CC"}
+    seen = found((field, Number("4")), *([] if is_earlier else identities.items()))
+    fresh = learnt(*((item, value) for item, _, value in seen))
+    remembered = frozenset({"sn4711ab", "246f28aabbcc"} if is_earlier else ())
+    made = learning.renamed(fresh, seen, {}, remembered)
+    assert made[0].name == name
+    # It is the same data point all the same, and one that there is keeps its name.
+    assert made[0].id == data_point_id("fridge", TEMPLATE, field)
+    assert learning.renamed(fresh, seen, {one.field: one for one in fresh}, remembered) == fresh
+
+
 def test_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "MAX_DATA_POINTS", 2)
     known = learning.Learning(learnt(("$.body.a", "x"), ("$.body.b", "x")))
@@ -189,7 +224,10 @@ def test_newcomers_take_no_place() -> None:
         ("$.body.temperature", Number("1"), True, True),
         ("$.body.sleep", Number("1"), False, True),
         ("$.body.away", True, False, True),
-        ("$.body.lat", Number("52.516"), False, True),
+        ("$.body.lat", Number("52.516"), False, False),
+        ("$.body.coords.x", Number("52.516"), False, False),
+        ("$.body.sunset", Number("65"), False, True),
+        ("$.body.resident", "Anna Smith", False, False),
         ("$.body.childLock", True, False, True),
         ("$.body.serial", "abc", False, False),
         ("$.body.password", "abc", False, False),
@@ -220,6 +258,10 @@ def test_sensor(path: str, value: Leaf, by_itself: bool, chosen: bool) -> None:
         ("$.body.door", "24:C8:6E:06:B1:5C", None),
         ("$.body.door", "anna@example.org", None),
         ("$.body.door", "Back at eight, key is under the mat", None),
+        ("$.body.mode", "call +49 30 1234567", None),
+        ("$.query.tempf", "+49301234567", None),
+        ("$.body.position", Number("13.404954"), None),
+        ("$.body.position", Number("50"), 50.0),
         ("$.body.count", Number("1e999"), None),
         ("$.query.tempf", "nan", "nan"),
     ],

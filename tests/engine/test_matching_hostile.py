@@ -1,6 +1,7 @@
 """Matching is bounded in what it looks at, whatever an appliance or a recorder holds."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 import math
 import random
 
@@ -149,3 +150,25 @@ def test_word_splitting_is_bounded():
     shown = [entity(f"sensor.a{n}", name) for n, name in enumerate(torn()) if n < 60]
 
     assert matching.match(sent, shown, device="Thing", now=NOW) == match(sent, shown)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "is_sure"),
+    [
+        ("$.body.scale.heartRate", "Temperature", False),
+        ("$.body.scale.heartRate", "Heart rate", True),
+    ],
+)
+def test_what_tells_of_people_takes_no_unlike_name_by_its_values_alone(
+    path: str, name: str, *, is_sure: bool
+):
+    course = walk("a", mean=4)
+    shown = entity("sensor.fridge_a", name, course, device_class="temperature", unit="°C")
+    imitating = point(path, course)
+    assert match([imitating], [shown]).automatic, "the values alone would do"
+
+    result = match([replace(imitating, is_marked=True)], [shown])
+
+    assert bool(result.automatic) is is_sure
+    # Who knows better can say so.
+    assert bool(result.asked) is not is_sure

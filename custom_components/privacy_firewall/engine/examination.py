@@ -59,7 +59,8 @@ class Examined:
     `drifted` are granted data points that this message shows to be something else now; of what
     was decided here they are no part.
     `values` are released values as they leave, by data point id, where they are to be kept. `seen`
-    is what was sent of each data point, its first items and its last: in memory only.
+    is what was sent of each data point, its first items and its last: in memory only. `named` are
+    the identities that stand in it, those that leave included.
     """
 
     verdict: Verdict
@@ -75,6 +76,7 @@ class Examined:
     identities: tuple[str, ...] = ()
     drifted: tuple[drift.Drifted, ...] = ()
     seen: tuple[tuple[DataPoint, tuple[Leaf, ...]], ...] = field(default=(), repr=False)
+    named: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def examine(
@@ -107,6 +109,7 @@ def examine(
             now=question.now,
             catalogue=catalogue,
         )
+        fresh = learning.renamed(fresh, found, question.known, remembered)
     except Refused as err:
         return Examined(verdict=replace(denied, reason=err.reason), template=template)
     learned = Examined(
@@ -151,6 +154,7 @@ def _conclude(
     learned = replace(
         learned,
         identities=tuple(identities),
+        named=frozenset(one for _, _, one in told),
         withheld_ids=_ids(question, question.fields.keys() - {REQUEST_FIELD}),
     )
     if verdict.outcome is Outcome.DENY:
@@ -219,6 +223,7 @@ def pass_through(
             now=question.now,
             catalogue=catalogue,
         )
+        fresh = learning.renamed(fresh, found, question.known, frozenset())
     except Refused:
         # Then nothing is known of what it tells; the journal has it all the same.
         pass
@@ -234,6 +239,9 @@ def pass_through(
         ),
         fresh=tuple(fresh),
         found=tuple(found),
+        named=frozenset(
+            one for item, _, value in found if (one := identity(item, value)) is not None
+        ),
         drifted=tuple(drifted),
         released=tuple(sorted({known[one.field].id for one in found if one.field in known})),
         seen=_seen(known, found),

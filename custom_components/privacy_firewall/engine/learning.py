@@ -9,7 +9,7 @@ from dataclasses import replace
 import math
 import re
 
-from . import traits
+from . import personal, traits
 from .catalogue.known import Catalogue, find
 from .errors import Refused
 from .events import Reading
@@ -81,7 +81,7 @@ _MEASURED = re.compile(
 )
 """A number with its unit behind it, as some write them in one text."""
 _SENSITIVE = frozenset({Category.HEALTH, Category.PRESENCE, Category.LOCATION, Category.CHILDREN})
-_UNSHOWN = frozenset(Sensitive) - {Sensitive.PRESENCE, Sensitive.LOCATION, Sensitive.NETWORK}
+_UNSHOWN = frozenset(Sensitive) - {Sensitive.PRESENCE, Sensitive.NETWORK}
 """Shown at home only where the household chose it. Of the others the category says whether: a door
 is marked for what it tells of people, and yet the reading one looks for first."""
 _NO_SENSOR = frozenset({
@@ -168,7 +168,7 @@ def _category(item: Field, value: Leaf) -> Category:
     if isinstance(value, str) and _MEASURED.fullmatch(value):
         return Category.READING
     if isinstance(value, str) and len(value) <= 24 and re.fullmatch(r"[A-Za-z][\w -]*", value):
-        return Category.READING
+        return Category.TEXT if personal.names_somebody(item, value) else Category.READING
     return Category.TEXT
 
 
@@ -276,6 +276,28 @@ def unseen(
     return traits.mark(fresh, leaves, known)
 
 
+def renamed(
+    fresh: Iterable[DataPoint],
+    found: Iterable[Found],
+    known: Mapping[Field, DataPoint],
+    remembered: frozenset[str],
+) -> list[DataPoint]:
+    """Return data points, none that is new called after an identity.
+
+    Be it one of the message or of those `remembered`. What the catalogue calls it stays.
+    """
+    listed = list(fresh)
+    new = [one.field for one in listed if one.field not in known and one.name == name_of(one.field)]
+    if not new:
+        return listed
+    told = {identifiers.identity(item, value) for item, _, value in found}
+    called = personal.unnamed(new, remembered | {one for one in told if one is not None})
+    return [
+        replace(one, name=name_of(called[one.field])) if one.field in called else one
+        for one in listed
+    ]
+
+
 def opaque(
     appliance_id: str, recipients: tuple[str, ...], now: float, known: DataPoint | None
 ) -> DataPoint | None:
@@ -373,10 +395,12 @@ def _rank(point: DataPoint) -> int:
 def has_sensor(point: DataPoint, chosen: frozenset[str]) -> bool:
     """Tell whether a promoted data point's own reading is shown as a sensor.
 
-    Identifiers, media and credentials never; what tells of health, presence, place or children
-    only where the household chose it.
+    Identifiers, media, credentials and coordinates never; what tells of health, presence, place or
+    children only where the household chose it.
     """
     if point.category in _NO_SENSOR or point.category is Category.TEXT:
+        return False
+    if personal.is_coordinate(point.field):
         return False
     if point.category in _SENSITIVE or not _UNSHOWN.isdisjoint(point.sensitive):
         return point.id in chosen
@@ -386,11 +410,17 @@ def has_sensor(point: DataPoint, chosen: frozenset[str]) -> bool:
 def reading(point: DataPoint, value: Leaf, at: float) -> Reading:
     """Turn a leaf into the value a sensor shows: numbers as numbers, text cut to 255 characters.
 
-    What was a word when the data point was first seen may be an identity or free text now: None.
+    What was a word when the data point was first seen may be an identity, somebody's name, a place
+    or free text now: None.
     """
     shown: str | float | bool | None = None
+    is_marked = point.category is Category.LOCATION or Sensitive.LOCATION in point.sensitive
     if isinstance(value, bool):
         shown = value
+    elif personal.names_somebody(point.field, value) or personal.is_place(
+        point.field, value, is_marked=is_marked
+    ):
+        shown = None
     elif _is_number(value) and (type(value) is Number or point.unit is not None):
         shown = float(value)  # type: ignore[arg-type]
     elif type(value) is not Number and isinstance(value, str):

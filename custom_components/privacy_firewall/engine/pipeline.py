@@ -14,7 +14,7 @@ import logging
 import traceback
 from urllib.parse import urlsplit
 
-from . import learning, policy as rules, traits
+from . import learning, personal, policy as rules, traits
 from .addresses import is_address
 from .catalogue.vendor import CalmAnswer
 from .clock import ForwardClock
@@ -441,10 +441,20 @@ class Pipeline:
             self._on_event(Discovered(appliance_id=appliance.id, data_points=first))
 
     def _readings(self, appliance: Appliance, examined: Examined, at: float) -> tuple[Reading, ...]:
-        """Return the newest values of the promoted data points in this message."""
+        """Return the newest values of the promoted data points in this message.
+
+        What repeats an identity of the appliance, in this message or earlier, is no value to show.
+        """
         shown = self._shown_at(appliance, examined.template)
         newest = {item.field: item.value for item in examined.found if item.field in shown}
-        return tuple(learning.reading(shown[item], value, at) for item, value in newest.items())
+        texts = [value if isinstance(value, str) else "" for value in newest.values()]
+        known = self._known.get(appliance.id)
+        named = examined.named | (known.identities.all() if known is not None else frozenset())
+        hidden = personal.repeating(named, texts)
+        return tuple(
+            learning.reading(shown[item], None if index in hidden else value, at)
+            for index, (item, value) in enumerate(newest.items())
+        )
 
     def promoted(self, appliance: Appliance) -> list[DataPoint]:
         """Return the data points with entities: chosen, consented, or telling by themselves."""

@@ -55,7 +55,14 @@ _ZONE = re.compile(
 )
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
 _PHONE = re.compile(r"(?:\+|00)[1-9][\d ()/.-]{6,18}\d")
-_COORDINATES = re.compile(r"[+-]?\d{1,3}\.\d{3,}\s*[,;/ ]\s*[+-]?\d{1,3}\.\d{3,}.{0,20}")
+_CALLED = re.compile(r"\+[1-9]\d{7,14}")
+"""A phone number that reads like a number: with these no number is written."""
+_DIALLED = re.compile(r"\+[1-9][\d ()/-]{6,18}\d")
+_LOCAL_PHONE = re.compile(r"\(0\d{1,5}\)[\d ()/.-]{3,16}\d|0[1-9]\d{1,3}[ /]\d[\d ]{3,9}\d")
+_COORDINATES = re.compile(
+    r"[NSEOW]?\s?[+-]?\d{1,3}\.\d{3,}°?\s{0,2}[NSEOW]?\s{0,2}[,;/ ]\s{0,2}"
+    r"[NSEOW]?\s?[+-]?\d{1,3}\.\d{3,}.{0,20}"
+)
 _HARDWARE = re.compile(
     r"(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}(?:[0-9A-Fa-f]{2}\1){0,2}[0-9A-Fa-f]{2}"
 )
@@ -64,6 +71,9 @@ _ADDRESS = re.compile(
 )
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,9}://\S+")
+_LINK = re.compile(r"\w://\S")
+_AROUND = "<>()[]{}\"',;:."
+"""What stands around an e-mail address in a text."""
 _IMAGES = re.compile(
     r"(?i)\.(?:jpe?g|png|gif|webp|heic|avif|bmp|mp4|mkv|mov|m3u8|h264)(?:[?#]|$)"
     r"|^(?:rtsps?|rtmp)://|camera|images?[./]|snapshot|photo|picture|avatar|thumb"
@@ -74,7 +84,10 @@ _SOUNDS = re.compile(r"(?i)\.(?:wav|mp3|ogg|opus|m4a|aac|flac|amr)(?:[?#]|$)")
 def is_number(value: Leaf) -> bool:
     """Tell whether a leaf is a number, also where the format writes all in strings."""
     return type(value) is Number or (
-        isinstance(value, str) and len(value) <= 40 and _NUMBER.fullmatch(value) is not None
+        isinstance(value, str)
+        and len(value) <= 40
+        and _NUMBER.fullmatch(value) is not None
+        and not (value[0] == "+" and _CALLED.fullmatch(value))
     )
 
 
@@ -98,7 +111,7 @@ def shape_of(value: Leaf) -> Shape:
         return Shape.EPOCH if is_epoch(float(value)) else Shape.NUMBER
     if len(value) > LONGEST:
         return _long(value)
-    if "@" in value and _EMAIL.fullmatch(value):
+    if "@" in value and any(_EMAIL.fullmatch(one.strip(_AROUND)) for one in value.split()):
         return Shape.EMAIL
     if "://" in value or value.startswith("data:"):
         return _reference(value)
@@ -117,6 +130,7 @@ _FIGURES = (
     (Shape.ADDRESS, _ADDRESS),
     (Shape.UUID, _UUID),
     (Shape.PHONE, _PHONE),
+    (Shape.PHONE, _LOCAL_PHONE),
 )
 
 
@@ -127,6 +141,10 @@ def _lettered(value: str) -> Shape:
                 return shape
     if ("/" in value or value[:3] in ("UTC", "GMT")) and _ZONE.fullmatch(value):
         return Shape.ZONE
+    if value[0] in "NSEOW" and "." in value and _COORDINATES.fullmatch(value):
+        return Shape.COORDINATES
+    if "+" in value and _DIALLED.search(value):
+        return Shape.PHONE
     return Shape.WORD if _PLAIN.fullmatch(value) else Shape.TEXT
 
 
@@ -137,7 +155,7 @@ def _reference(value: str) -> Shape:
             "data:video": Shape.IMAGE,
             "data:audio": Shape.SOUND,
         }.get(value[:10], Shape.TEXT)
-    if not _URL.fullmatch(value):
+    if not _URL.fullmatch(value) and not _LINK.search(value):
         return Shape.TEXT
     if _SOUNDS.search(value):
         return Shape.SOUND

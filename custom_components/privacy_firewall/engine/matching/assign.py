@@ -32,7 +32,8 @@ def settle(rows: Sequence[Mapping[int, Pair]]) -> tuple[list[tuple[Key, float]],
     """Return what is sure and what is not, as (place of point, of entity) and confidence.
 
     The surest pair is taken first; its entity is no rival to what is left. What another integration
-    made is never sure: a helper may follow what nothing else shows.
+    made is never sure: a helper may follow what nothing else shows. Nor is what only values speak
+    for, of a data point that tells of people: its switch would be called after something harmless.
     """
     open_: dict[Key, Pair] = {}
     for point, row in enumerate(rows):
@@ -42,7 +43,7 @@ def settle(rows: Sequence[Mapping[int, Pair]]) -> tuple[list[tuple[Key, float]],
     sure: list[tuple[Key, float]] = []
     while True:
         found = _confidences(open_)
-        able = [one for one in found if found[one] >= THRESHOLD and not open_[one].foreign]
+        able = [one for one in found if found[one] >= THRESHOLD and _may_be_sure(open_[one])]
         if not able:
             break
         key = max(able, key=lambda one: (found[one], -one[0], -one[1]))
@@ -58,6 +59,10 @@ def settle(rows: Sequence[Mapping[int, Pair]]) -> tuple[list[tuple[Key, float]],
     found = _confidences(open_)
     unsure = [(key, found[key]) for key in open_ if key[0] not in taken and found[key] >= ASKED]
     return sure, sorted(unsure, key=lambda one: (one[0][0], -one[1], one[0][1]))
+
+
+def _may_be_sure(pair: Pair) -> bool:
+    return not (pair.foreign or pair.disguised)
 
 
 def _confidences(open_: Mapping[Key, Pair]) -> dict[Key, float]:

@@ -60,13 +60,15 @@ class Pair:
     """What is known of a pair.
 
     `weight` is the sum, `values` the part of values over time, `place` the entity's
-    integration and device, `foreign` that another integration than the appliance's made it.
+    integration and device, `foreign` that another integration than the appliance's made it,
+    `disguised` that what is thought to tell of people would be called by a name unlike its own.
     """
 
     weight: float
     values: float
     place: tuple[str, str]
     foreign: bool
+    disguised: bool
     reasons: tuple[Reason, ...]
 
 
@@ -79,6 +81,7 @@ class Evidence:
         """Read all series and names once."""
         self._entities = entities
         self._names = Names(points, entities)
+        self._marked = [one.is_marked for one in points]
         self._mine = [of_point(one) for one in points]
         self._theirs = [of_entity(one, now) for one in entities]
         self._levels = [Levels(one) for one in self._theirs]
@@ -233,7 +236,10 @@ class Evidence:
         weight = PRIOR + sum(one.weight for one in reasons)
         shown = self._entities[entity]
         place = shown.platform, shown.device
-        return Pair(weight, values, place, shown.platform != self._platform, tuple(reasons))
+        # An appliance can send any value: who goes by these alone is led to what it imitates.
+        disguised = self._marked[point] and not self._names.likeness(point, entity)[1]
+        foreign = shown.platform != self._platform
+        return Pair(weight, values, place, foreign, disguised, tuple(reasons))
 
     def _miscounted(self, point: int, entity: int) -> bool:
         said = self._entities[entity].state_class

@@ -35,7 +35,8 @@ class State:
 class Point:
     """A data point: where it stands (`path`, `siblings` as in a `Field`), and what was seen of it.
 
-    Samples may come in any order; several at one time are items of an array.
+    Samples may come in any order; several at one time are items of an array. `is_marked` tells
+    whether it is thought to tell of people.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Point:
     siblings: tuple[str, ...] = ()
     template: str = ""
     samples: tuple[Sample, ...] = ()
+    is_marked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
