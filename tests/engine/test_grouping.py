@@ -1,6 +1,7 @@
 """Which data points have a switch of their own, which share one, and which are only listed."""
 
 from dataclasses import replace
+from typing import Any
 
 from arranged import reports, seen
 from points import point
@@ -104,7 +105,37 @@ def test_what_is_consented_always_has_a_switch() -> None:
     consented = frozenset({serial.id, crowd[-1].id})
     arranged = arrange([serial, *crowd], chosen=NOTHING, consented=consented)
     assert consented <= ids(arranged.alone) | in_groups(arranged)
-    assert len(arranged.groups[0].points) == MAX_MEMBERS
+    assert len(arranged.groups[0].points) == MAX_MEMBERS + 1
+    assert arranged.groups[0].points[-1] == crowd[-1]
+
+
+def test_a_large_appliance_of_which_all_is_shared_has_no_more_entities_than_any() -> None:
+    """What finds no room in the list of its group is stopped by its switch all the same."""
+    crowd = temperatures(600)
+    arranged = arrange(crowd, chosen=NOTHING, consented=frozenset(ids(crowd)))
+    alone = sum(learning.cost(one, NOTHING) for one in arranged.alone)
+    assert alone + len(arranged.groups) <= learning.MAX_ENTITIES
+    assert ids(arranged.alone) | in_groups(arranged) == ids(crowd)
+
+
+class _Counted(frozenset[str]):
+    """A set that counts how often another one is made of it."""
+
+    copies = 0
+
+    def __sub__(self, other: Any) -> frozenset[str]:
+        type(self).copies += 1
+        return super().__sub__(other)
+
+
+@pytest.mark.parametrize("which", ["consented", "matched"])
+def test_arranging_a_large_appliance_takes_no_sets_apart_for_each_item(which: str) -> None:
+    """It runs in the event loop with every decision and each new item."""
+    crowd = temperatures(600)
+    counted = type("_Counted", (_Counted,), {})(ids(crowd))
+    some: Any = {which: counted}
+    arrange(crowd, chosen=NOTHING, **some)
+    assert counted.copies < 10
 
 
 def test_what_was_chosen_or_has_a_switch_is_alone() -> None:
