@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from . import learning
-from .model import Category, DataPoint
+from .model import Category, DataPoint, Sensitive
 from .redaction import paths
 from .topics import TOPICS_OF_GROUPS, TOPICS_OF_PERSONS, Topic, is_of_the_form, topic_of
 
@@ -20,6 +20,8 @@ MAX_MEMBERS = 100
 """Data points that one switch may turn on: no more than an attribute lists, so all are named."""
 MIN_ALONE = 6
 """Switches of their own that come by themselves where the others share some."""
+_ONE_BY_ONE = frozenset(Sensitive) - {Sensitive.NETWORK}
+"""What is marked so is decided by itself, whatever its path tells besides."""
 _ROOT = 2
 """Selectors of a path up to which every message is one: its part, and what wraps it."""
 
@@ -88,6 +90,7 @@ def arrange(
         for one in telling
         if topic_of(one) in TOPICS_OF_GROUPS
         and not long.isdisjoint(one.recipients)
+        and one.sensitive.isdisjoint(_ONE_BY_ONE)
         and _parent(one) not in of_bodies
     }
     # A member that is granted stays a member, or granting a group would take it apart.
@@ -177,7 +180,8 @@ def _wanted(
 def _standing(point: DataPoint, single: set[str], known: frozenset[str]) -> int:
     """Return how early a data point of a long report gets a switch of its own."""
     topic = topic_of(point)
-    if topic in TOPICS_OF_PERSONS or topic is Topic.DOORS:
+    is_marked = not point.sensitive.isdisjoint(_ONE_BY_ONE)
+    if is_marked or topic in TOPICS_OF_PERSONS or topic is Topic.DOORS:
         return 0
     if point.id in known:
         return 1
