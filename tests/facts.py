@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
-from homeassistant.core import Event, State, callback
+from homeassistant.core import Context, Event, State, callback
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
@@ -49,6 +49,13 @@ async def refused(key: str, calling: Any) -> None:
         await calling
     assert raised.value.translation_key == key
     assert key in read_json("translations/en.json")["exceptions"]
+
+
+async def by_automation(home: Home, how: str, entity_id: str) -> None:
+    """Turn a switch on or off as an automation does that nobody's act led to."""
+    home.hass.bus.async_fire("automation_triggered", {}, context=(run := Context()))
+    await home.hass.async_block_till_done()
+    await home.turn(how, entity_id, context=run)
 
 
 async def wait(home: Home, freezer: Any, seconds: float) -> None:

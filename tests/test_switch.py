@@ -16,8 +16,9 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 
 from custom_components.privacy_firewall.engine import ConsentError, StorageError
-from custom_components.privacy_firewall.engine.model import ConsentState, Decider
+from custom_components.privacy_firewall.engine.model import ConsentState, Decider, Drift
 from tests.common import ADLENS, BRUSH, FROSTLINE, SECRET, Home, appliance, recipient
+from tests.facts import by_automation, refused, state
 from tests.house import read_json
 
 
@@ -445,3 +446,65 @@ async def test_an_entity_exposed_later_stays_exposed(hass: HomeAssistant, home: 
     await home.reload()
     assert async_should_expose(hass, "conversation", sensor)
     assert not async_should_expose(hass, "cloud.alexa", sensor)
+
+
+# --- What it was before ---
+
+
+@pytest.fixture
+async def temperature(home: Home) -> str:
+    """The switch of a thermometer that is shared."""
+    await home.report()
+    switch = home.switch("Temperature")
+    await home.turn("turn_on", switch, context=Context())
+    return switch
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+@pytest.mark.parametrize("off", [False, True])
+async def test_an_automation_does_not_accept_what_drifted(
+    home: Home, temperature: str, *, off: bool, reloaded: bool
+) -> None:
+    """It is asked again, and what comes each morning is no answer, nor each evening and morning."""
+    drifted = {home.point("Temperature"): Drift.UNIT}
+    await home.household.firewall.consents.suspend_drifted(drifted)
+    await home.hass.async_block_till_done()
+    if off:
+        await by_automation(home, "turn_off", temperature)
+    if reloaded:
+        await home.reload()
+    await refused("grant_of_changed", by_automation(home, "turn_on", temperature))
+    assert not home.is_on(temperature)
+    assert state(home, temperature).attributes["changed"] == "unit"
+    # Somebody who turns it on answers.
+    await home.turn("turn_on", temperature, context=Context())
+    assert home.is_on(temperature)
+    assert state(home, temperature).attributes["changed"] is None
+
+
+async def test_an_automation_brings_back_what_did_not_drift(home: Home, temperature: str) -> None:
+    await by_automation(home, "turn_off", temperature)
+    await by_automation(home, "turn_on", temperature)
+    assert home.is_on(temperature)
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+async def test_what_was_coarse_comes_back_coarse(
+    home: Home, temperature: str, *, reloaded: bool
+) -> None:
+    grant = {"entity_id": temperature, "level": "coarse"}
+    await home.hass.services.async_call("privacy_firewall", "grant", grant, blocking=True)
+    await home.turn("turn_off", temperature, context=Context())
+    # Turned off once more it is the same.
+    await home.turn("turn_off", temperature, context=Context())
+    if reloaded:
+        await home.reload()
+    await home.turn("turn_on", temperature, context=Context())
+    assert home.is_on(temperature)
+    assert state(home, temperature).attributes["level"] == "coarse"
+    # Finer by an action that says so.
+    await home.turn("turn_off", temperature, context=Context())
+    await home.hass.services.async_call(
+        "privacy_firewall", "grant", grant | {"level": "exact"}, blocking=True
+    )
+    assert state(home, temperature).attributes["level"] == "exact"

@@ -108,11 +108,16 @@ class Decisions:
     ) -> None:
         """Grant consents if exactly these were meant; raises `HomeAssistantError`.
 
+        What is another thing now than when it was granted is a question, and no automation's.
         Should more turn out to be meant, what was in force before comes back, unless somebody
         decided otherwise meanwhile or giving it again would accept something new.
         """
         decider = self._grants.decider(how, context, notice_shown=notice_shown)
         before = {pair: self._firewall.consent(*pair) for pair in pairs}
+        if decider.how == "automation" and any(one and one.drift for one in before.values()):
+            raise ServiceValidationError(
+                translation_domain=DOMAIN, translation_key="grant_of_changed"
+            )
         in_force = [one for one in before.values() if one and self._firewall.is_in_force(one)]
         given: list[Consent] = []
 

@@ -14,7 +14,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .engine.model import OPAQUE_FIELD, Consent, ConsentState, DataPoint, Recipient
+from .engine.model import OPAQUE_FIELD, Consent, ConsentState, DataPoint, Level, Recipient
 from .entity import ItemEntity, async_keep_entities
 from .exposure_switch import async_keep_exposures
 from .group_switch import GroupSwitch, wanted_groups
@@ -146,12 +146,17 @@ class ConsentSwitch(ItemEntity, SwitchEntity):
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
-        """Grant the consent, if this one and no other was meant."""
+        """Grant the consent, if this one and no other was meant; no finer than it was."""
         context = self._context
         async with self._deciding:
             if not self.is_on:
+                before = self._consent
                 await self._household.decisions.async_give(
-                    [self._item], how=HOW, context=context, entity_id=self.entity_id
+                    [self._item],
+                    how=HOW,
+                    context=context,
+                    entity_id=self.entity_id,
+                    level=Level.EXACT if before is None else before.level,
                 )
 
     @override

@@ -1,6 +1,8 @@
 """Which data points have a switch of their own, which share one, and which are only listed."""
 
 from dataclasses import replace
+import json
+from typing import Any
 
 from arranged import reports, seen
 from points import point
@@ -8,9 +10,9 @@ import pytest
 
 from engine import learning
 from engine.grouping import MAX_MEMBERS, MIN_ALONE, Arrangement, arrange, group_key
-from engine.model import Category, DataPoint, Number
+from engine.model import Category, DataPoint, Number, Sensitive
 from engine.topics import TOPICS_OF_GROUPS, TOPICS_OF_PERSONS, Topic, is_of_the_form, topic_of
-from helpers import corpus, corpus_files
+from helpers import House, corpus, corpus_files, post
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -88,6 +90,51 @@ def test_what_stands_beside_a_body_is_not_shared_out() -> None:
     assert apart.id in in_groups(arranged)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"energy": {"herz": 61, "gewicht": 70}},
+        {"temperature": {"schlaf": 1, "blutdruck": 120}},
+        {"settings": {"anwesend": True, "urlaub": False}},
+        {"settings": {"gebetszeit_mode": True, "prayer_mode": True, "halal_mode": True}},
+        {"mode": {"kinder": True, "enfants": False}},
+        {"energy": {"pregnancy": 1, "menstrual": 2, "stress": 3, "mood": 4}},
+        {"filter": {"mic": 1, "wakeword": 0}},
+        {"energy": {"ecg": 1, "insulin": 4, "diabetes": 1}},
+    ],
+)
+def test_what_is_marked_as_telling_of_people_is_never_shared_out(odd: dict[str, Any]) -> None:
+    """Whatever its path makes of it otherwise; of the network alone, many may be shared."""
+    house = House()
+    words = "apples butter cheese dill eggs figs garlic ham ice jam kale leek milk nuts".split()
+    house.send(post(json.dumps({"shelves": {one: {"temperature": 4} for one in words}, **odd})))
+    one_by_one = frozenset(Sensitive) - {Sensitive.NETWORK}
+    marked = {one.id for one in house.points if one.sensitive & one_by_one}
+    assert marked, "the marks are what this is about"
+    # No room for a switch of its own: it is listed.
+    kept = frozenset(one.id for one in house.points if one.id not in marked)
+    kept = frozenset(sorted(kept)[: learning.MAX_PROMOTED_PER_RECIPIENT])
+    arranged = arrange(house.points, chosen=NOTHING, kept=kept)
+    assert not marked & in_groups(arranged)
+    assert Topic.CLIMATE in {group.topic for group in arranged.groups}
+
+
+def test_what_is_marked_comes_before_what_is_not() -> None:
+    settings = point("$.body.mode", "on", sensitive=frozenset({Sensitive.RELIGION}))
+    assert settings in arrange([*temperatures(30), settings], chosen=NOTHING).alone
+
+
+def test_what_is_marked_later_leaves_its_group_and_keeps_what_was_decided() -> None:
+    """With a switch of its own while it is shared: it is stopped by that."""
+    points = temperatures(30)
+    kept = frozenset(ids(arrange(points, chosen=NOTHING).alone))
+    member = points[-1]
+    points[-1] = replace(member, sensitive=frozenset({Sensitive.HEALTH}))
+    arranged = arrange(points, chosen=NOTHING, kept=kept, consented=frozenset({member.id}))
+    assert member.id in ids(arranged.alone)
+    assert member.id not in in_groups(arranged)
+
+
 def test_granting_a_group_does_not_take_it_apart() -> None:
     points = temperatures(30)
     before = arrange(points, chosen=NOTHING)
@@ -104,7 +151,37 @@ def test_what_is_consented_always_has_a_switch() -> None:
     consented = frozenset({serial.id, crowd[-1].id})
     arranged = arrange([serial, *crowd], chosen=NOTHING, consented=consented)
     assert consented <= ids(arranged.alone) | in_groups(arranged)
-    assert len(arranged.groups[0].points) == MAX_MEMBERS
+    assert len(arranged.groups[0].points) == MAX_MEMBERS + 1
+    assert arranged.groups[0].points[-1] == crowd[-1]
+
+
+def test_a_large_appliance_of_which_all_is_shared_has_no_more_entities_than_any() -> None:
+    """What finds no room in the list of its group is stopped by its switch all the same."""
+    crowd = temperatures(600)
+    arranged = arrange(crowd, chosen=NOTHING, consented=frozenset(ids(crowd)))
+    alone = sum(learning.cost(one, NOTHING) for one in arranged.alone)
+    assert alone + len(arranged.groups) <= learning.MAX_ENTITIES
+    assert ids(arranged.alone) | in_groups(arranged) == ids(crowd)
+
+
+class _Counted(frozenset[str]):
+    """A set that counts how often another one is made of it."""
+
+    copies = 0
+
+    def __sub__(self, other: Any) -> frozenset[str]:
+        type(self).copies += 1
+        return super().__sub__(other)
+
+
+@pytest.mark.parametrize("which", ["consented", "matched"])
+def test_arranging_a_large_appliance_takes_no_sets_apart_for_each_item(which: str) -> None:
+    """It runs in the event loop with every decision and each new item."""
+    crowd = temperatures(600)
+    counted = type("_Counted", (_Counted,), {})(ids(crowd))
+    some: Any = {which: counted}
+    arrange(crowd, chosen=NOTHING, **some)
+    assert counted.copies < 10
 
 
 def test_what_was_chosen_or_has_a_switch_is_alone() -> None:
@@ -199,11 +276,12 @@ def test_the_fridges_switches() -> None:
         "Sabbath mode",
         "Temperature measurement (cooler)",
         "Temperature measurement (freezer)",
+        "Demand response load control drlc status duration",
     ]
     assert {group.topic: len(group.points) for group in arranged.groups} == {
         Topic.ACTIVITY: 6,
         Topic.SETTINGS: 11,
-        Topic.ENERGY: 10,
+        Topic.ENERGY: 9,
         Topic.UPKEEP: 4,
     }
 

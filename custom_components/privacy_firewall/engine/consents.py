@@ -39,7 +39,7 @@ from .model import (
 from .notices import Notice
 from .passages import Which
 from .policy import Policy
-from .records import Record
+from .records import DRIFT, Record
 from .statements import Statements
 from .storage import Database, Job
 
@@ -221,12 +221,25 @@ class Consents:
             entries = [replace(one, consent=replace(one.consent, until=ends)) for one in entries]
         elif seconds is not None or until is not None:
             raise ConsentError("only a grant ends by itself")
+        else:
+            entries = [self._as_it_was(one) for one in entries]
         items = [one.consent.item for one in entries]
         self._deciding.update(items)
         try:
             return await self._record(entries, items, decider, is_given=state is ConsentState.GIVEN)
         finally:
             self._deciding.subtract(items)
+
+    def _as_it_was(self, entry: Entry) -> Entry:
+        """Return a decision against something that keeps what the consent was, for the next one."""
+        before = self.ledger.current.get(entry.consent.item)
+        if before is None:
+            return entry
+        return Entry(
+            consent=replace(entry.consent, level=before.level, drift=before.drift),
+            facts=entry.facts | _drift_of(before),
+            notice=entry.notice,
+        )
 
     async def _record(
         self, entries: list[Entry], items: list[Item], decider: Decider, *, is_given: bool
@@ -341,7 +354,7 @@ class Consents:
                     replace(
                         entry,
                         consent=replace(entry.consent, drift=drift),
-                        facts={**entry.facts, "drift": drift.value},
+                        facts={**entry.facts, DRIFT: drift.value},
                     )
                 )
         recording = dict(self._drifted)
@@ -754,7 +767,18 @@ def _end(consent: Consent) -> float:
 
 def _turned(consent: Consent, state: ConsentState) -> Entry:
     """Return the record that a consent is this now, as it was otherwise."""
+    is_given = state is ConsentState.GIVEN
     return Entry(
-        consent=replace(consent, state=state, is_suspended=False, requested=False, drift=None),
-        facts={},
+        consent=replace(
+            consent,
+            state=state,
+            is_suspended=False,
+            requested=False,
+            drift=None if is_given else consent.drift,
+        ),
+        facts={} if is_given else _drift_of(consent),
     )
+
+
+def _drift_of(consent: Consent) -> dict[str, str | bool]:
+    return {} if consent.drift is None else {DRIFT: consent.drift.value}

@@ -12,14 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from . import learning
-from .model import Category, DataPoint
+from .model import Category, DataPoint, Sensitive
 from .redaction import paths
 from .topics import TOPICS_OF_GROUPS, TOPICS_OF_PERSONS, Topic, is_of_the_form, topic_of
 
 MAX_MEMBERS = 100
-"""Data points behind one switch: no more than an attribute lists, so that all are named."""
+"""Data points that one switch may turn on: no more than an attribute lists, so all are named."""
 MIN_ALONE = 6
 """Switches of their own that come by themselves where the others share some."""
+_ONE_BY_ONE = frozenset(Sensitive) - {Sensitive.NETWORK}
+"""What is marked so is decided by itself, whatever its path tells besides."""
 _ROOT = 2
 """Selectors of a path up to which every message is one: its part, and what wraps it."""
 
@@ -28,7 +30,8 @@ _ROOT = 2
 class Group:
     """The data points of an appliance and a topic that share a recipient's switch.
 
-    First seen first; at most `MAX_MEMBERS`. Consents are for each of them, never for the group.
+    First seen first; `MAX_MEMBERS`, and after these the others that are shared: the switch stops
+    them too. Consents are for each of them, never for the group.
     """
 
     topic: Topic
@@ -93,17 +96,18 @@ def arrange(
         for one in telling
         if topic_of(one) in TOPICS_OF_GROUPS
         and not long.isdisjoint(one.recipients)
+        and one.sensitive.isdisjoint(_ONE_BY_ONE)
         and _parent(one) not in of_bodies
     }
     # A member that is granted stays a member, or granting a group would take it apart.
-    fixed = chosen | kept | (consented - shareable)
+    fixed = {*chosen, *kept, *(consented - shareable)}
     fixed |= {one.id for one in listed if one.category is Category.OPAQUE}
     taken = sum(learning.cost(one, chosen) for one in listed if one.id in fixed)
     for point in listed:
-        if point.id in matched - fixed and taken + learning.cost(point, chosen) <= (
-            learning.MAX_ENTITIES
-        ):
-            fixed |= {point.id}
+        if point.id not in matched or point.id in fixed:
+            continue
+        if taken + learning.cost(point, chosen) <= learning.MAX_ENTITIES:
+            fixed.add(point.id)
             taken += learning.cost(point, chosen)
     shared = [one for one in telling if one.id in shareable and one.id not in fixed]
     members = _by_group(shared)
@@ -115,7 +119,7 @@ def arrange(
     may_come = {one.id for one in telling if one.id not in consented or one.id not in shareable}
     alone = learning.promoted(
         [one for one in listed if one.id in fixed or one.id in may_come],
-        fixed,
+        frozenset(fixed),
         chosen,
         rooms=rooms,
         entities=learning.MAX_ENTITIES - len(wanted),
@@ -126,13 +130,18 @@ def arrange(
     )
     own = {one.id for one in alone}
     groups = [
-        Group(topic=topic, recipient_id=recipient_id, points=tuple(left[:MAX_MEMBERS]))
+        Group(
+            topic=topic,
+            recipient_id=recipient_id,
+            # Each of these would need a switch of its own, or nothing would stop it.
+            points=(
+                *left[:MAX_MEMBERS],
+                *(one for one in left[MAX_MEMBERS:] if one.id in consented),
+            ),
+        )
         for (topic, recipient_id), group in members.items()
         if (topic, recipient_id) in wanted and (left := [one for one in group if one.id not in own])
     ]
-    grouped = {one.id for group in groups for one in group.points}
-    # What is shared has a switch to stop it by, also where there was no room for its group.
-    alone += [one for one in shared if one.id in consented - grouped - own]
     return Arrangement(alone=alone, groups=groups)
 
 
@@ -177,7 +186,8 @@ def _wanted(
 def _standing(point: DataPoint, single: set[str], known: frozenset[str]) -> int:
     """Return how early a data point of a long report gets a switch of its own."""
     topic = topic_of(point)
-    if topic in TOPICS_OF_PERSONS or topic is Topic.DOORS:
+    is_marked = not point.sensitive.isdisjoint(_ONE_BY_ONE)
+    if is_marked or topic in TOPICS_OF_PERSONS or topic is Topic.DOORS:
         return 0
     if point.id in known:
         return 1

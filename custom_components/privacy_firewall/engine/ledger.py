@@ -17,7 +17,7 @@ from . import anchor, meta
 from .clock import ForwardClock
 from .model import Consent, ConsentState, Decider, Drift, Item
 from .notices import Notice
-from .records import COLUMNS, Record, Row, first_broken, link, record_of, row_of
+from .records import COLUMNS, GROUP, Record, Row, first_broken, link, record_of, row_of
 from .storage import Database, Job
 
 _LOGGER = logging.getLogger(__name__)
@@ -101,10 +101,12 @@ class Ledger:
         """
         at = self._clock.now()
         decided = [
-            replace(entry, consent=replace(entry.consent, decided_at=at)) for entry in entries
+            replace(entry, consent=replace(entry.consent, decided_at=at, group=decider.group))
+            for entry in entries
         ]
         halts = {one.consent.item: self._halts.get(one.consent.item, 0) for one in decided}
-        rows = [row_of(one.consent, decider, one.facts) for one in decided]
+        more: dict[str, str | bool] = {} if decider.group is None else {GROUP: decider.group}
+        rows = [row_of(one.consent, decider, one.facts | more) for one in decided]
         notices = {one.notice.hash: one.notice for one in decided if one.notice is not None}
         moment = meta.moment(self._clock.seen())
         ends = any(one.consent.until is not None for one in decided)
@@ -303,7 +305,7 @@ def _newest(connection: sqlite3.Connection) -> dict[Item, Consent]:
             consent,
             requested=is_asked,
             asked=notice if is_asked else None,
-            drift=drift if drifted_at > number else None,
+            drift=drift if drifted_at > number else consent.drift,
         )
     return current
 

@@ -520,13 +520,15 @@ class Decider:
     `how` is `switch`, `button`, `action`, `automation`, `repair`, `panel` or, of the firewall
     itself, `time`, `asking`, `drift`, `restore`. `person` is the id of the Home Assistant user who
     acted, `context` the id of the action's context. `notice_shown` tells whether the notice was
-    before their eyes; otherwise it was only available (a bare switch shows none).
+    before their eyes; otherwise it was only available (a bare switch shows none). `group` is the
+    key of the group whose switch withdrew, and may bring back.
     """
 
     how: str
     person: str | None = None
     context: str | None = None
     notice_shown: bool = False
+    group: str | None = None
 
 
 type Item = tuple[str, str, str]
@@ -542,7 +544,9 @@ class Consent:
     the id of a Home Assistant person, or None for the household. `number` is the record's in the
     ledger; `requested` tells that the household is asked since, `asked` under which notice.
     `is_suspended` takes it out of force until someone confirms it, `drift` until someone decides
-    anew: the data point is no longer what was granted.
+    anew: the data point is no longer what was granted. What is withdrawn keeps `level` and `drift`:
+    giving it again is no finer, and is still a question. `group` is the key of the group with which
+    it was withdrawn, None where it was by its own name.
     """
 
     appliance_id: str
@@ -561,6 +565,7 @@ class Consent:
     asked: str | None = None
     is_suspended: bool = False
     drift: Drift | None = None
+    group: str | None = None
 
     @property
     def pair(self) -> tuple[str, str]:

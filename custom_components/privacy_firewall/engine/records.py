@@ -16,6 +16,7 @@ from .model import (
     ConsentState,
     DataPoint,
     Decider,
+    Drift,
     Kind,
     Level,
     Recipient,
@@ -33,6 +34,9 @@ STATED = ("storage", "retention", "policy")
 """Facts of what a recipient states of itself; a record has those that were stated."""
 SPECIAL_KINDS = frozenset({Sensitive.HEALTH, Sensitive.RELIGION})
 """The same among what a data point is marked as."""
+
+DRIFT, GROUP = "drift", "group"
+"""Facts of why it is asked again, and with which group it was withdrawn."""
 
 type Row = tuple[str | float | int | None, ...]
 
@@ -104,6 +108,9 @@ def record_of(number: int, row: Row, digest: str) -> Record:
     """Read a record back; raises `ValueError` where the columns cannot be what was written."""
     (at, appliance, point, recipient, state, level, kinds, how, person, until, functional, notice,
      shown, subject, context, facts) = row  # fmt: skip
+    told: dict[str, str | bool] = json.loads(str(facts))
+    group = _optional(told.get(GROUP))
+    drift = told.get(DRIFT)
     return Record(
         consent=Consent(
             appliance_id=str(appliance),
@@ -118,14 +125,18 @@ def record_of(number: int, row: Row, digest: str) -> Record:
             notice=_optional(notice),
             subject=_optional(subject),
             number=number,
+            # What is asked again says so in its own record; here, what was withdrawn meanwhile.
+            drift=Drift(str(drift)) if drift is not None and state != "requested" else None,
+            group=group,
         ),
         decider=Decider(
             how=str(how),
             person=_optional(person),
             context=_optional(context),
             notice_shown=bool(shown),
+            group=group,
         ),
-        facts=json.loads(str(facts)),
+        facts=told,
         hash=digest,
     )
 
