@@ -318,3 +318,17 @@ def test_what_only_the_catalogue_can_tell_has_a_switch() -> None:
     silent = point("$.body.x", "BSH.State.Run, and some more words than a reading has")
     assert arrange([silent], chosen=NOTHING).alone == []
     assert arrange([silent], chosen=NOTHING, known=frozenset({silent.id})).alone == [silent]
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", REPORTS)
+def test_what_was_arranged_stays_so_whatever_is_granted(name: str) -> None:
+    if name not in reports():
+        corpus(name)
+    points = seen(reports()[name])
+    first = arrange(points, chosen=NOTHING)
+    kept = frozenset(ids(first.alone) | {group.key for group in first.groups})
+    for consented in (NOTHING, *(frozenset(ids(group.points)) for group in first.groups)):
+        again = arrange(points, chosen=NOTHING, kept=kept, consented=consented)
+        assert ids(again.alone) == ids(first.alone)
+        assert grouped(again) == grouped(first)

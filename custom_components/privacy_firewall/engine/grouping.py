@@ -116,7 +116,11 @@ def arrange(
     single = {group[0].id for group in members.values() if len(group) == 1}
     for _, recipient in (key for key in wanted if len(members[key]) > 1):
         rooms[recipient] = max(MIN_ALONE, rooms[recipient] - 1)
-    may_come = {one.id for one in telling if one.id not in consented or one.id not in shareable}
+    # Nor does what stands in a group that is there leave it, whatever room there is by now.
+    stays = {
+        one.id for key, group in members.items() if group_key(*key) in kept for one in group
+    } | (consented & shareable)
+    may_come = {one.id for one in telling if one.id not in stays}
     alone = learning.promoted(
         [one for one in listed if one.id in fixed or one.id in may_come],
         frozenset(fixed),
