@@ -246,3 +246,11 @@ async def test_what_carries_a_message_or_names_somebody_is_not_compared(home: Ho
     paths = [one.path for one in points(seen, firewall.samples, 10)]
     assert paths == ["$.body.temperature"]
     assert len(points(seen * 9000, firewall.samples, 100)) == MAX_PAIRS // 100
+
+
+async def test_the_matcher_is_told_what_tells_of_people(home: Home) -> None:
+    await home.report({"heartRate": 61, "temperature": 4.5})
+    firewall = home.household.firewall
+    seen = firewall.data_points(home.subentry(FRIDGE).subentry_id)
+    marked = {one.path: one.is_marked for one in points(seen, firewall.samples, 10)}
+    assert marked == {"$.body.heartRate": True, "$.body.temperature": False}

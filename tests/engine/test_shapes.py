@@ -36,6 +36,7 @@ from engine.shapes import LONGEST, Shape, is_epoch, is_number, shape_of
         ("52.52031 N, 13.40491 E", Shape.COORDINATES),
         ("N 52.52031 E 13.40491", Shape.COORDINATES),
         ("Anna Smith <anna@example.org>", Shape.EMAIL),
+        ("write to anna@example.org.", Shape.EMAIL),
         ("see https://example.org/a", Shape.URL),
         ("call +49 30 1234567", Shape.PHONE),
         ("set at 7 @ home", Shape.TEXT),
