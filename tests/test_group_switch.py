@@ -1,6 +1,7 @@
 """Switches that stand for several items: what they show, grant, withdraw, and never take along."""
 
 from typing import Any
+from unittest.mock import patch
 
 from homeassistant.auth.models import User
 from homeassistant.const import STATE_UNAVAILABLE, EntityCategory
@@ -10,8 +11,9 @@ from homeassistant.helpers import entity_registry as er, label_registry as lr
 from homeassistant.setup import async_setup_component
 import pytest
 
-from custom_components.privacy_firewall.engine.model import ConsentState, Decider
+from custom_components.privacy_firewall.engine.model import ConsentState, Decider, Drift, Level
 from tests.common import ADLENS, FRIDGE, FROSTLINE, Home
+from tests.facts import by_automation, wait
 from tests.long_report import WORDS, group, in_force, long_report, members, told
 
 type Switches = dict[str, str]
@@ -193,7 +195,142 @@ async def test_what_somebody_refused_is_left_out(home: Home, climate: str) -> No
     assert consent.state is ConsentState.REFUSED
     pairs = [(other, pair[1]) for other in others]
     await home.household.firewall.decide(pairs, ConsentState.REFUSED, Decider(how="test"))
-    await refused("nothing_to_grant", home, "turn_on", climate, context=Context())
+    await refused("nothing_to_turn_on", home, "turn_on", climate, context=Context())
+
+
+async def withdraw(home: Home, *points: str) -> None:
+    """Stop items by their own names."""
+    narrow = {"data_point_id": list(points), "recipient_id": home.subentry(FROSTLINE).subentry_id}
+    await home.hass.services.async_call("privacy_firewall", "withdraw", narrow, blocking=True)
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+async def test_what_was_taken_back_by_name_stays_so(
+    home: Home, climate: str, *, reloaded: bool
+) -> None:
+    """Somebody stopped one; who turns the group off and on in the night does not give it anew."""
+    await home.turn("turn_on", climate, context=Context())
+    one, *others = sorted(members(home, climate))
+    await withdraw(home, one)
+    await home.turn("turn_off", climate, context=Context())
+    if reloaded:
+        await home.reload()
+    await home.turn("turn_on", climate, context=Context())
+    assert in_force(home) == set(others)
+    # Its own name gives it again.
+    grant = {"data_point_id": one, "recipient_id": home.subentry(FROSTLINE).subentry_id}
+    await home.hass.services.async_call("privacy_firewall", "grant", grant, blocking=True)
+    assert in_force(home) == {one, *others}
+
+
+@pytest.mark.parametrize("why", ["drift", "name", "end"])
+async def test_what_nobody_turned_off_is_not_turned_on_with_what_joined(
+    home: Home, climate: str, why: str, freezer: Any
+) -> None:
+    """Who turns it on each morning, after the last member stopped by itself."""
+    one = min(members(home, climate))
+    to = home.subentry(FROSTLINE).subentry_id
+    grant: dict[str, Any] = {"data_point_id": one, "recipient_id": to}
+    if why == "end":
+        grant["duration"] = {"hours": 1}
+    await home.hass.services.async_call("privacy_firewall", "grant", grant, blocking=True)
+    await home.turn("turn_on", climate, context=Context())
+    assert in_force(home) == {one}, "it is on, so this takes nothing in"
+    await home.report(long_report(shelves={w: {"temperature": 4.5} for w in [*WORDS, "pears"]}))
+    if why == "drift":
+        await home.household.firewall.consents.suspend_drifted({one: Drift.UNIT})
+    elif why == "end":
+        await wait(home, freezer, 3601)
+    else:
+        await withdraw(home, one)
+    home.household.async_changed()
+    await home.hass.async_block_till_done()
+    await refused("nothing_to_turn_on", home, "turn_on", climate, context=Context())
+    assert in_force(home) == set()
+
+
+async def test_what_drifted_is_not_brought_back_by_off_and_on(home: Home, climate: str) -> None:
+    await home.turn("turn_on", climate, context=Context())
+    one, *others = sorted(members(home, climate))
+    await home.household.firewall.consents.suspend_drifted({one: Drift.UNIT})
+    await home.turn("turn_off", climate, context=Context())
+    await home.turn("turn_on", climate, context=Context())
+    assert in_force(home) == set(others)
+    consent = home.household.firewall.consent(one, home.subentry(FROSTLINE).subentry_id)
+    assert consent is not None
+    assert (consent.state, consent.drift) == (ConsentState.WITHDRAWN, Drift.UNIT)
+
+
+async def test_what_waits_after_a_backup_is_not_brought_back_by_off_and_on(
+    home: Home, climate: str
+) -> None:
+    await home.turn("turn_on", climate, context=Context())
+    one, *others = sorted(members(home, climate))
+    fridge, to = (home.subentry(name).subentry_id for name in (FRIDGE, FROSTLINE))
+    home.household.firewall.consents.ledger.suspend((fridge, one, to))
+    await home.turn("turn_off", climate, context=Context())
+    await home.turn("turn_on", climate, context=Context())
+    assert in_force(home) == set(others)
+
+
+async def test_what_was_given_for_a_time_does_not_come_back_for_good(
+    home: Home, climate: str
+) -> None:
+    grant = {"entity_id": climate, "duration": {"hours": 1}}
+    await home.hass.services.async_call("privacy_firewall", "grant", grant, blocking=True)
+    await home.turn("turn_off", climate, context=Context())
+    await refused("nothing_to_turn_on", home, "turn_on", climate, context=Context())
+    assert in_force(home) == set()
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+async def test_an_automation_brings_back_what_the_switch_took_and_no_more(
+    home: Home, climate: str, *, reloaded: bool
+) -> None:
+    """Nobody read the list when it ran: neither at first, nor of what joined since."""
+    with pytest.raises(ServiceValidationError) as raised:
+        await by_automation(home, "turn_on", climate)
+    assert raised.value.translation_key == "nothing_to_turn_on"
+    assert in_force(home) == set()
+    before = members(home, climate)
+    await home.turn("turn_on", climate, context=Context())
+    await home.report(long_report(shelves={w: {"temperature": 4.5} for w in [*WORDS, "pears"]}))
+    await by_automation(home, "turn_off", climate)
+    assert in_force(home) == set()
+    if reloaded:
+        await home.reload()
+    await by_automation(home, "turn_on", climate)
+    assert in_force(home) == before < members(home, climate)
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+async def test_what_was_coarse_comes_back_coarse(
+    home: Home, climate: str, *, reloaded: bool
+) -> None:
+    """Given coarse, turned off for the night, turned on by an automation in the morning."""
+    one, *others = sorted(members(home, climate))
+    to = home.subentry(FROSTLINE).subentry_id
+    for points, level in (([one], "exact"), (others, "coarse")):
+        grant = {"data_point_id": points, "recipient_id": to, "level": level}
+        await home.hass.services.async_call("privacy_firewall", "grant", grant, blocking=True)
+    await home.turn("turn_off", climate, context=Context())
+    if reloaded:
+        await home.reload()
+    await by_automation(home, "turn_on", climate)
+    decided = home.household.firewall.decided()
+    assert {each.data_point_id for each in decided if each.level is Level.COARSE} == set(others)
+    assert in_force(home) == {one, *others}
+
+
+async def test_what_can_no_longer_be_coarse_stays_off(home: Home, climate: str) -> None:
+    one, *others = sorted(members(home, climate))
+    grant = {"entity_id": climate, "level": "coarse"}
+    await home.hass.services.async_call("privacy_firewall", "grant", grant, blocking=True)
+    await home.turn("turn_off", climate, context=Context())
+    firewall = home.household.firewall
+    with patch.object(firewall, "may_be_coarse", side_effect=lambda point: point.id != one):
+        await home.turn("turn_on", climate, context=Context())
+    assert in_force(home) == set(others)
 
 
 @pytest.mark.parametrize("action", ["turn_on", "toggle"])

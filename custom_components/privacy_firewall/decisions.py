@@ -1,6 +1,6 @@
 """The household's decisions as Home Assistant makes them: judged, recorded, in the user's words."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from homeassistant.core import Context
@@ -37,7 +37,7 @@ class Decisions:
         state: ConsentState,
         decider: Decider,
         *,
-        level: Level = Level.EXACT,
+        level: Level | Mapping[Pair, Level] = Level.EXACT,
         seconds: float | None = None,
         until: float | None = None,
     ) -> tuple[Consent, ...]:
@@ -101,7 +101,7 @@ class Decisions:
         how: str,
         context: Context | None,
         entity_id: str | None,
-        level: Level = Level.EXACT,
+        level: Level | Mapping[Pair, Level] = Level.EXACT,
         seconds: float | None = None,
         until: float | None = None,
         notice_shown: bool = False,

@@ -1,12 +1,14 @@
 """One switch for the items of a long report that are of one topic, for one recipient.
 
 It is a view on the consents of its members, which are decided and recorded each by its own name.
-It reads on as soon as one of them is shared. Turning it on is one act that grants those listed, and
-nothing that joins later; turning it off withdraws all that is shared of them.
+It reads on as soon as one of them is shared. Turning it on is one act that grants of those listed
+what nobody decided otherwise, and nothing that joins later (see `group_rules`); turning it off
+withdraws all that is shared of them.
 """
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, override
 
 from homeassistant.components.switch import SwitchEntity
@@ -14,10 +16,12 @@ from homeassistant.const import EntityCategory
 from homeassistant.exceptions import ServiceValidationError
 
 from .const import DOMAIN
+from .decisions import Pair
 from .engine import Group
-from .engine.model import Consent, ConsentState, DataPoint, Recipient
+from .engine.model import Consent, ConsentState, DataPoint, Decider, Recipient
 from .entity import MAX_NAMES, RecipientEntity
 from .grants import group_translation_key
+from .group_rules import is_taken_along, turned_on
 from .household import Household
 
 HOW = "switch"
@@ -114,7 +118,7 @@ class GroupSwitch(RecipientEntity, SwitchEntity):
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
-        """Grant what is listed, if this group and nothing else was meant.
+        """Grant what is listed, if this group and nothing else was meant (see `group_rules`).
 
         One that is on stays as it is: an automation that turns it on each morning must not take in
         what joined since.
@@ -123,20 +127,21 @@ class GroupSwitch(RecipientEntity, SwitchEntity):
         async with self._deciding:
             if self.is_on:
                 return
-            # Those of the state that was written last: nobody saw any other.
-            pairs = [
-                (one.id, self._recipient_id)
-                for one in self._members
-                # Somebody said no to it; its own name turns it on.
-                if (consent := self._consent(one)) is None
-                or consent.state is not ConsentState.REFUSED
-            ]
-            if not pairs:
+            decider = self._household.grants.decider(HOW, context)
+            levels = turned_on(
+                self._key,
+                self._recipient_id,
+                # Those of the state that was written last: nobody saw any other.
+                [(one, self._consent(one)) for one in self._members],
+                may_be_coarse=self._household.firewall.may_be_coarse,
+                is_automated=decider.how == "automation",
+            )
+            if not levels:
                 raise ServiceValidationError(
-                    translation_domain=DOMAIN, translation_key="nothing_to_grant"
+                    translation_domain=DOMAIN, translation_key="nothing_to_turn_on"
                 )
             await self._household.decisions.async_give(
-                pairs, how=HOW, context=context, entity_id=self.entity_id
+                levels, how=HOW, context=context, entity_id=self.entity_id, level=levels
             )
 
     @override
@@ -146,13 +151,25 @@ class GroupSwitch(RecipientEntity, SwitchEntity):
         # Members that are just being granted are waited for, or they would be on in the end.
         async with self._deciding:
             given = [
-                consent.pair
+                consent
                 for one in self._members
                 if (consent := self._consent(one)) is not None
                 and consent.state is ConsentState.GIVEN
             ]
-            if given:
-                await self._household.decisions.async_decide(given, ConsentState.WITHDRAWN, decider)
+            is_in_force = self._household.firewall.is_in_force
+            along, others = list[Pair](), list[Pair]()
+            for one in given:
+                may_return = is_taken_along(one, in_force=is_in_force(one))
+                (along if may_return else others).append(one.pair)
+            try:
+                await self._withdraw(others, decider)
+            finally:
+                # Last, so that it is the last word about the group.
+                await self._withdraw(along, replace(decider, group=self._key))
+
+    async def _withdraw(self, pairs: list[Pair], decider: Decider) -> None:
+        if pairs:
+            await self._household.decisions.async_decide(pairs, ConsentState.WITHDRAWN, decider)
 
     @override
     def _follow(self) -> bool:

@@ -198,21 +198,22 @@ class Consents:
         state: ConsentState,
         decider: Decider,
         *,
-        level: Level = Level.EXACT,
+        level: Level | Mapping[Pair, Level] = Level.EXACT,
         seconds: float | None = None,
         until: float | None = None,
         subject: str | None = None,
     ) -> tuple[Consent, ...]:
         """Record the household's decision about data points and recipients, all or none.
 
-        `state` is given, refused or withdrawn. A grant may end by itself: after `seconds`, or at
-        `until` (seconds since 1970). Raises `ConsentError` for what is not known or cannot be
-        meant, `StorageError` where it cannot be recorded: a grant then changes nothing; what was
-        to be stopped stays stopped, and is recorded as soon as that is possible.
+        `state` is given, refused or withdrawn; `level` is one for all, or each pair's. A grant may
+        end by itself: after `seconds`, or at `until` (seconds since 1970). Raises `ConsentError`
+        for what is not known or cannot be meant, `StorageError` where it cannot be recorded: a
+        grant then changes nothing; what was to be stopped stays stopped, and is recorded as soon
+        as that is possible.
         """
+        levels = {pair: level if isinstance(level, Level) else level[pair] for pair in pairs}
         entries = [
-            self._statements.entry(point_id, recipient_id, state, level, subject)
-            for point_id, recipient_id in dict.fromkeys(pairs)
+            self._statements.entry(*pair, state, one, subject) for pair, one in levels.items()
         ]
         if not entries:
             raise ConsentError("nothing to decide about")

@@ -405,7 +405,7 @@ class Firewall:
         state: ConsentState,
         decider: Decider,
         *,
-        level: Level = Level.EXACT,
+        level: Level | Mapping[Pair, Level] = Level.EXACT,
         seconds: float | None = None,
         until: float | None = None,
         subject: str | None = None,
