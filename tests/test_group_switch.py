@@ -91,6 +91,7 @@ async def test_it_tells_before_it_is_turned_on(home: Home, climate: str) -> None
         "notice_version": 1,
         "sharing_outdated": False,
         "needed_by": [],
+        "also_reveals": [],
     }
     entity = er.async_get(home.hass).async_get(climate)
     assert entity is not None
@@ -107,6 +108,16 @@ async def test_it_tells_before_it_is_turned_on(home: Home, climate: str) -> None
         "notice_version",
         "sharing_outdated",
     }
+
+
+async def test_it_tells_what_all_of_it_gives_away_of_the_rest(home: Home) -> None:
+    meters = {f"meter{word}": {"energy": 1200, "power": 40} for word in WORDS[:8]}
+    await home.report(long_report(**meters))
+    state = home.hass.states.get(group(home, "energy"))
+    assert state is not None
+    assert any("at home" in one for one in state.attributes["also_reveals"])
+    assert len(state.attributes["also_reveals"]) <= 20
+    assert "1200" not in str(state.attributes["also_reveals"])
 
 
 async def test_what_is_listed_is_granted_and_leaves_and_nothing_else(

@@ -51,6 +51,7 @@ class GroupSwitch(RecipientEntity, SwitchEntity):
             "sent_along",
             "notice",
             "needed_by",
+            "also_reveals",
         }
     )
 
@@ -114,7 +115,15 @@ class GroupSwitch(RecipientEntity, SwitchEntity):
                 if (consent := self._consent(one)) is not None
             ),
             "needed_by": self._household.needs.of(self._appliance_id),
+            "also_reveals": self._also_reveals(),
         }
+
+    def _also_reveals(self) -> list[str]:
+        """Return what the recipient learns beside all of it, by names."""
+        told = self._household.firewall.inspection.together_reveal(
+            self._members, self._recipient_id
+        )
+        return [one.sentence for one in told]
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
@@ -182,6 +191,7 @@ class GroupSwitch(RecipientEntity, SwitchEntity):
             len(self._shared()),
             self._recipient,
             self._household.needs.of(self._appliance_id),
+            self._also_reveals(),
         )
         return before != self._shown
 

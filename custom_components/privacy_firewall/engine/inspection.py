@@ -1,6 +1,6 @@
 """What the household may look into: previews, receipts, and the journal as a file."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -19,6 +19,9 @@ from .receipts import Receipt
 from .revealing import Revealed, Revealing
 from .stated_units import OTHER, canonical
 
+MAX_TOGETHER = 20
+"""Findings told of what shares a switch."""
+
 
 @dataclass(slots=True)
 class _Telling:
@@ -32,6 +35,7 @@ class _Telling:
     shared: Mapping[str, frozenset[str]]
     told: dict[tuple[str, str], tuple[Revealed, ...]]
     beside: Beside
+    together: dict[tuple[tuple[str, ...], str], tuple[Revealed, ...]]
 
 
 class Inspection:
@@ -120,6 +124,29 @@ class Inspection:
             telling.told[asked] = tuple(telling.revealing.of(point, recipient_id, granted))
         return telling.told[asked]
 
+    def together_reveal(
+        self, points: Sequence[DataPoint], recipient_id: str
+    ) -> tuple[Revealed, ...]:
+        """Return what a recipient that gets all of these learns of those it does not get.
+
+        They are one appliance's. Each finding once, at most `MAX_TOGETHER`.
+        """
+        appliance = self._stated()[0].get(points[0].appliance_id) if points else None
+        if appliance is None:
+            return ()
+        telling = self._telling(appliance)
+        ids = tuple(one.id for one in points)
+        if (known := telling.together.get((ids, recipient_id))) is None:
+            granted = telling.shared.get(recipient_id, frozenset()) | {*ids}
+            found = {
+                one.sentence: one
+                for point in points
+                for one in telling.revealing.of(point, recipient_id, granted)
+            }
+            known = tuple(found.values())[:MAX_TOGETHER]
+            telling.together[ids, recipient_id] = known
+        return known
+
     def _telling(self, appliance: Appliance) -> _Telling:
         promoted = self._pipeline.promoted(appliance)
         known = self._tellings.get(appliance.id)
@@ -134,6 +161,7 @@ class Inspection:
                 {recipient_id: frozenset(ids) for recipient_id, ids in shared.items()},
                 {},
                 Beside(self._pipeline.learning.of(appliance.id)),
+                {},
             )
             for gone in self._tellings.keys() - self._stated()[0].keys():
                 del self._tellings[gone]
