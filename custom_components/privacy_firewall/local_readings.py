@@ -8,16 +8,15 @@ sensor is settled once, and then the entity registry tells.
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import override
 
 from homeassistant.components.binary_sensor import BinarySensorEntity
 from homeassistant.components.sensor import RestoreSensor
 from homeassistant.const import MAX_LENGTH_STATE_STATE, STATE_OFF, STATE_ON, Platform
 from homeassistant.core import callback
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.restore_state import RestoreEntity
 
-from .const import DOMAIN
 from .engine import Beside, EntityKind
 from .engine.events import Decided, Event, Reading
 from .engine.model import Category, DataPoint
@@ -27,6 +26,7 @@ from .local_answers import truth
 from .local_entities import name_keys, shape_of, word_of
 from .local_numbers import number_of, time_of
 from .local_shapes import Form, Shape, Value, words_of
+from .match_doubles import own_reading
 
 MAX_SHOWN = 40
 """Data points of an appliance that have entities, by their own switch or as a reading alone."""
@@ -52,12 +52,8 @@ def wants_entity(household: Household, point: DataPoint) -> bool:
 
 def _registered(household: Household, point: DataPoint) -> Platform | None:
     """Return as what a data point is registered; None where it is not."""
-    entities = er.async_get(household.hass)
-    unique_id = f"{point.appliance_id}_{point.id}"
-    for platform in (Platform.SENSOR, Platform.BINARY_SENSOR):
-        if entities.async_get_entity_id(platform, DOMAIN, unique_id) is not None:
-            return platform
-    return None
+    entity = own_reading(household.hass, point)
+    return None if entity is None else Platform(entity.domain)
 
 
 @callback
@@ -108,7 +104,7 @@ def _shown(household: Household, appliance_id: str) -> list[DataPoint]:
     )
     shown = [one for one in switched if one.id in promoted and wants_entity(household, one)]
     left = max(0, MAX_SHOWN - len(promoted))
-    return shown + [one for one in behind if wants_entity(household, one)][:left]
+    return [*shown, *islice((one for one in behind if wants_entity(household, one)), left)]
 
 
 def _platform(household: Household, point: DataPoint, shape: Shape) -> Platform:

@@ -7,10 +7,11 @@ leaves the lists that Home Assistant makes by itself. What somebody made their o
 from typing import TYPE_CHECKING
 
 from homeassistant.const import Platform
-from homeassistant.core import callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 
 from .const import DOMAIN
+from .engine.model import DataPoint
 from .starving import is_cloudy
 
 if TYPE_CHECKING:
@@ -44,9 +45,13 @@ def async_show(household: Household, point_id: str) -> None:
 def _own(household: Household, point_id: str) -> er.RegistryEntry | None:
     """Return the entity of our own that shows a data point's reading."""
     point = household.firewall.data_point(point_id)
-    if point is None:
-        return None
-    entities = er.async_get(household.hass)
+    return None if point is None else own_reading(household.hass, point)
+
+
+@callback
+def own_reading(hass: HomeAssistant, point: DataPoint) -> er.RegistryEntry | None:
+    """Return what is registered of ours for a data point's reading, a sensor or a binary sensor."""
+    entities = er.async_get(hass)
     unique_id = f"{point.appliance_id}_{point.id}"
     for platform in (Platform.SENSOR, Platform.BINARY_SENSOR):
         entity_id = entities.async_get_entity_id(platform, DOMAIN, unique_id)

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from homeassistant.core import CALLBACK_TYPE, Event as HomeAssistantEvent, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
-from .const import DOMAIN
 from .engine.model import DataPoint
 from .grants import CONSENT_KEY, LEVEL_KEY
-from .match_doubles import async_hide, async_show
+from .match_doubles import async_hide, async_show, own_reading
 from .match_looking import Looking
 from .match_repairs import async_review_unsure
 from .match_store import Match, MatchStore, Standing
@@ -118,13 +117,13 @@ class Matching:
         And one that is there already stays.
         """
         shown = self._shown.get(point.id)
-        entities = er.async_get(self._hass)
-        if shown is None or (entity := entities.async_get(shown.entity_id)) is None:
+        if shown is None:
             return False
-        own = f"{point.appliance_id}_{point.id}"
-        return not is_cloudy(self._hass, entity.platform) and not any(
-            entities.async_get_entity_id(platform, DOMAIN, own)
-            for platform in ("sensor", "binary_sensor")
+        entity = er.async_get(self._hass).async_get(shown.entity_id)
+        return (
+            entity is not None
+            and not is_cloudy(self._hass, entity.platform)
+            and own_reading(self._hass, point) is None
         )
 
     @callback

@@ -24,7 +24,8 @@ from .model import (
     Nature,
     Sensitive,
 )  # fmt: skip
-from .redaction import identifiers, paths
+from .point_names import member_names
+from .redaction import identifiers
 from .redaction.fields import Found
 from .sensitive_words import HINTS, LETTERS, PHRASES, STEMS, UNLESS, WORDS
 from .shapes import Shape, shape_of
@@ -40,7 +41,6 @@ MAX_EVIDENCE = 6
 _PER_DAY = (2.0, 200.0)
 """Changes a day of something that people do: less is a setting, more is a measurement."""
 
-_NAMESPACE = re.compile(r"@?(?:\{[^{}]*\})?(?=.)")
 _SHOWN: dict[Shape, tuple[Sensitive, str]] = {
     Shape.EMAIL: (Sensitive.CONTACTS, "an e-mail address"),
     Shape.PHONE: (Sensitive.CONTACTS, "a phone number"),
@@ -246,8 +246,7 @@ def _nature(
 @lru_cache(maxsize=8192)
 def _names(path: str) -> tuple[str, ...]:
     """Return the last names of a path that say something, from the outside in."""
-    selectors = paths.parse(path).selectors[1:]
-    names = [_NAMESPACE.sub("", one, count=1) for one in selectors if isinstance(one, str)]
+    names = member_names(Field(path))
     kept = [name for name in names if name.lower() not in _GENERIC]
     return tuple((kept or names)[-NAMES:])
 
